@@ -1,0 +1,177 @@
+import { EventEmitter } from 'eventemitter3'
+import { ClientError, type RemotingError } from '../errors.js'
+import type { Logger } from '../logger.js'
+import { safeEmit } from '../remoting/safe-emit.js'
+import type { TopicRoute } from '../route/topic-route.js'
+import { Client, type ClientHealth } from './client.js'
+import { CLIENT_OPTION_NAMES, type ClientOptions } from './client-options.js'
+
+/** Events that every producer and consumer has. */
+export interface ClientEvents {
+  /** A connection to a NameServer or broker is open. */
+  connect: [{ address: string }]
+  /** A connection is gone; without `error` this client closed it. */
+  disconnect: [{ address: string; error: RemotingError | undefined }]
+  /** An address can't be reached; it is tried again in the background. */
+  connectFailed: [{ address: string; error: RemotingError }]
+  /** The queues or brokers of a topic in use changed, or are known for the first time. */
+  routeChange: [{ topic: string; route: TopicRoute; previous: TopicRoute | undefined }]
+  /** Something failed in the background. Without a listener it goes to the logger. */
+  error: [{ error: Error; what: string }]
+}
+
+const FORWARDED = ['connect', 'disconnect', 'connectFailed'] as const
+
+export type MemberState = 'created' | 'starting' | 'running' | 'closing' | 'closed'
+
+/** What producers and consumers share: a client of their own or a shared one, a life from start to shutdown, events. */
+export abstract class Member extends EventEmitter<ClientEvents> {
+  protected readonly client: Client
+  readonly #ownsClient: boolean
+  readonly #unsubscribe: (() => void)[] = []
+  #state: MemberState = 'created'
+  #starting: Promise<void> | undefined
+  #closing: Promise<void> | undefined
+
+  /** @param options - All that the user gave; those that belong to a `Client` are taken from it. */
+  constructor(options: ClientOptions) {
+    super()
+    this.#ownsClient = options.client === undefined
+    this.client = options.client ?? new Client(clientOptionsOf(options))
+    this.#forwardEvents()
+  }
+
+  /** `ip@instanceName[@unitName]`, as consoles show it. */
+  get clientId(): string {
+    return this.client.clientId
+  }
+
+  protected get state(): MemberState {
+    return this.#state
+  }
+
+  protected get logger(): Logger {
+    return this.client.logger
+  }
+
+  /**
+   * Connects and registers. Calls after the first share its outcome; after a failure it may be called again.
+   *
+   * @throws {@link RemotingError} `CONNECT_FAILED` when no NameServer can be reached.
+   * @throws {@link ClientError} `CLOSED` after a shutdown, `GROUP_EXISTS` when this client has the group already.
+   */
+  start(): Promise<void> {
+    if (this.#closing !== undefined) return Promise.reject(this.#closedError('start'))
+    this.#starting ??= this.#start().catch((error: unknown) => {
+      this.#starting = undefined
+      this.#state = 'created'
+      throw error
+    })
+    return this.#starting
+  }
+
+  /**
+   * Ends orderly: waits for what is in flight, tells the brokers, closes sockets and timers. Later calls share the first one's outcome.
+   *
+   * @param options - `timeout`: how long to wait for what is in flight, in milliseconds.
+   */
+  shutdown(options: { timeout?: number } = {}): Promise<void> {
+    this.#closing ??= this.#shutdown(options.timeout)
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.shutdown()
+  }
+
+  /** The state of the connections behind this client; for a readiness probe. */
+  health(): ClientHealth {
+    const health = this.client.health()
+    return { ...health, isHealthy: health.isHealthy && this.#state === 'running' }
+  }
+
+  protected abstract onStart(): Promise<void>
+
+  /** Ends what the subclass does; sockets are still open. Must not throw. */
+  protected abstract onShutdown(timeout: number | undefined): Promise<void>
+
+  /** @throws {@link ClientError} `NOT_STARTED` or `CLOSED`. */
+  protected checkRunning(what: string): void {
+    if (this.#state === 'running') return
+    if (this.#closing !== undefined) throw this.#closedError(what)
+    throw new ClientError('NOT_STARTED', `${what}: call start() first and wait for it`)
+  }
+
+  /** Reports a fault that no caller waits for. */
+  protected report(error: unknown, what: string): void {
+    const fault = error instanceof Error ? error : new Error(String(error))
+    if (!safeEmit(this, this.logger, 'error', { error: fault, what })) this.logger.error(what, { error: fault })
+  }
+
+  async #start(): Promise<void> {
+    this.#state = 'starting'
+    await this.client.start()
+    await this.onStart()
+    if (this.#closing !== undefined) throw this.#closedError('start')
+    this.#state = 'running'
+  }
+
+  async #shutdown(timeout: number | undefined): Promise<void> {
+    // A start under way must not open anything after the end.
+    if (this.#state === 'starting') await this.#starting?.catch(() => undefined)
+    const wasRunning = this.#state === 'running'
+    this.#state = 'closing'
+    if (wasRunning) await this.onShutdown(timeout)
+    this.#state = 'closed'
+    for (const unsubscribe of this.#unsubscribe) unsubscribe()
+    if (this.#ownsClient) await this.client.shutdown()
+  }
+
+  #forwardEvents(): void {
+    const { remoting, routes } = this.client
+    const listen = remoting as EventEmitter
+    for (const event of FORWARDED) {
+      const forward = (payload: unknown) => void safeEmit(this, this.logger, event, payload)
+      listen.on(event, forward)
+      this.#unsubscribe.push(() => listen.off(event, forward))
+    }
+    const onRoute = (payload: ClientEvents['routeChange'][0]) =>
+      void safeEmit(this, this.logger, 'routeChange', payload)
+    routes.on('routeChange', onRoute)
+    this.#unsubscribe.push(() => routes.off('routeChange', onRoute))
+  }
+
+  #closedError(what: string): ClientError {
+    return new ClientError('CLOSED', `${what}: this ${this.constructor.name} is shut down`)
+  }
+}
+
+function clientOptionsOf(options: ClientOptions): ClientOptions {
+  const own: Record<string, unknown> = {}
+  for (const [name, value] of Object.entries(options)) if (CLIENT_OPTION_NAMES.includes(name)) own[name] = value
+  return own
+}
+
+/**
+ * Checks that a member's options name what belongs to the `Client` only when they bring no shared one, and hands back the rest.
+ *
+ * @throws {@link ClientError} `INVALID_OPTION`.
+ */
+export function memberOptionsOf(options: ClientOptions, owner: string): Record<string, unknown> {
+  if (typeof options !== 'object' || options === null)
+    throw new ClientError('INVALID_OPTION', `${owner} needs an options object`)
+  const { client, ...rest } = options
+  if (client !== undefined && !(client instanceof Client)) {
+    throw new ClientError('INVALID_OPTION', `option client of ${owner} is no Client`)
+  }
+  const own: Record<string, unknown> = {}
+  for (const [name, value] of Object.entries(rest)) {
+    if (!CLIENT_OPTION_NAMES.includes(name)) own[name] = value
+    else if (client !== undefined)
+      throw new ClientError(
+        'INVALID_OPTION',
+        `option ${name} of ${owner} belongs to the client that it shares: give it there`,
+      )
+  }
+  return own
+}

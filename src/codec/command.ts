@@ -1,0 +1,149 @@
+import { ClientError, MessageError } from '../errors.js'
+import type { ByteWriter } from './byte-writer.js'
+import { checkField, type HeaderField, type JavaType, parseField } from './header-field.js'
+import type { RemotingCommand } from './remoting-command.js'
+
+export type HeaderFields = Readonly<Record<string, HeaderField<unknown>>>
+
+type RequiredNames<F> = {
+  [K in keyof F]: F[K] extends HeaderField<infer T> ? (undefined extends T ? never : K) : never
+}[keyof F]
+type ValueOf<F> = F extends HeaderField<infer T> ? T : never
+
+/** The plain object that a set of header fields describes. */
+export type Header<F> = { [K in RequiredNames<F>]: ValueOf<F[K]> } & {
+  [K in Exclude<keyof F, RequiredNames<F>>]?: ValueOf<F[K]>
+}
+
+export interface CommandDefinition<Q extends HeaderFields, S extends HeaderFields> {
+  readonly code: number
+  readonly name: string
+  /** Simple name of the Java class of the request header; the conformance test compares the fields with it. */
+  readonly javaHeader?: string
+  readonly javaResponseHeader?: string
+  readonly requestHeader?: Q
+  readonly responseHeader?: S
+  /** Response codes that are answers and not failures. Default: only SUCCESS (0). */
+  readonly ok?: readonly number[]
+}
+
+/** One wire command, made once from its definition: everything that must be known to speak it. */
+export interface Command<Q, S> {
+  readonly code: number
+  readonly name: string
+  readonly javaHeader: string | undefined
+  readonly javaResponseHeader: string | undefined
+  readonly ok: readonly number[]
+  readonly request: HeaderCodec<Q>
+  readonly response: HeaderCodec<S>
+}
+
+export type RequestHeaderOf<C> = C extends Command<infer Q, infer _S> ? Q : never
+export type ResponseHeaderOf<C> = C extends Command<infer _Q, infer S> ? S : never
+
+/**
+ * Defines a wire command. Encoding and decoding are compiled here, once.
+ *
+ * @param definition - Names of fields are this client's; a field's wire name is given where it differs.
+ */
+export function defineCommand<
+  const Q extends HeaderFields = Record<never, never>,
+  const S extends HeaderFields = Record<never, never>,
+>(definition: CommandDefinition<Q, S>): Command<Header<Q>, Header<S>> {
+  return {
+    code: definition.code,
+    name: definition.name,
+    javaHeader: definition.javaHeader,
+    javaResponseHeader: definition.javaResponseHeader,
+    ok: definition.ok ?? [0],
+    request: new HeaderCodec<Header<Q>>(definition.name, definition.requestHeader ?? {}),
+    response: new HeaderCodec<Header<S>>(definition.name, definition.responseHeader ?? {}),
+  }
+}
+
+export interface CompiledField {
+  readonly name: string
+  readonly wireName: string
+  readonly javaType: JavaType
+  readonly isOptional: boolean
+  /** Length and bytes of the name, as they stand in a binary header. */
+  readonly wireKey: Buffer
+}
+
+/** Writes and reads one header in both encodings. */
+export class HeaderCodec<T> {
+  readonly fields: readonly CompiledField[]
+  readonly #command: string
+
+  constructor(command: string, fields: HeaderFields) {
+    this.#command = command
+    this.fields = Object.entries(fields).map(([name, field]) => compile(name, field))
+  }
+
+  /** Checks that every value is there and of its type. */
+  check(header: T): void {
+    const values = header as Record<string, unknown>
+    for (const field of this.fields) {
+      const value = values[field.name]
+      if (value === undefined) {
+        if (!field.isOptional) throw new ClientError('INVALID_ARGUMENT', `${field.name} of ${this.#command} is missing`)
+      } else {
+        checkField(field.javaType, value, field.name, this.#command)
+      }
+    }
+  }
+
+  /** Writes the entries of a binary header's ext-field block. */
+  writeRocketmq(writer: ByteWriter, header: T): void {
+    const values = header as Record<string, unknown>
+    for (const field of this.fields) {
+      const value = values[field.name]
+      if (value === undefined) continue
+      writer.bytes(field.wireKey)
+      const at = writer.position
+      writer.int32(0)
+      const length = typeof value === 'number' ? writer.decimal(value) : writer.utf8(String(value))
+      writer.patchInt32(at, length)
+    }
+  }
+
+  /** The text of the `extFields` object of a JSON header. */
+  toJson(header: T): string {
+    const values = header as Record<string, unknown>
+    let text = '{'
+    for (const field of this.fields) {
+      const value = values[field.name]
+      if (value === undefined) continue
+      const shown = typeof value === 'string' ? JSON.stringify(value) : `"${String(value)}"`
+      text += `${text.length > 1 ? ',' : ''}"${field.wireName}":${shown}`
+    }
+    return `${text}}`
+  }
+
+  /**
+   * Reads the header of a frame.
+   *
+   * @throws {@link MessageError} `HEADER_MALFORMED` for a missing required field, and for a value that is not of its type.
+   */
+  read(command: RemotingCommand): T {
+    const header: Record<string, unknown> = {}
+    for (const field of this.fields) {
+      const text = command.field(field.wireName)
+      if (text === undefined) {
+        if (field.isOptional) continue
+        throw new MessageError('HEADER_MALFORMED', `header field ${field.wireName} of ${this.#command} is missing`)
+      }
+      header[field.name] = parseField(field.javaType, text, `${field.wireName} of ${this.#command}`)
+    }
+    return header as T
+  }
+}
+
+function compile(name: string, field: HeaderField<unknown>): CompiledField {
+  const wireName = field.wireName ?? name
+  const text = Buffer.from(wireName)
+  const wireKey = Buffer.alloc(2 + text.length)
+  wireKey.writeInt16BE(text.length)
+  text.copy(wireKey, 2)
+  return { name, wireName, javaType: field.javaType, isOptional: field.isOptional, wireKey }
+}

@@ -1,0 +1,134 @@
+import { MessageError, shown } from '../errors.js'
+import { ByteReader } from './byte-reader.js'
+import type { ByteWriter } from './byte-writer.js'
+import type { HeaderCodec } from './command.js'
+import { readJsonHeader, writeJsonHeader } from './json-header.js'
+import type { FrameHead, RemotingCommand, SerializeType } from './remoting-command.js'
+import { MAX_BINARY_CODE, readRocketmqHeader, writeRocketmqHead } from './rocketmq-header.js'
+
+/** Java's limit of a whole frame, the length word included (`NettyDecoder`). */
+export const DEFAULT_MAX_FRAME_SIZE = 16 * 1024 * 1024
+const MAX_HEADER_LENGTH = 0xff_ffff
+const JSON_TYPE = 0
+const ROCKETMQ_TYPE = 1
+
+/**
+ * Writes a frame up to where its body begins: length, serialize type and header length, header.
+ * The body's bytes must follow at once, from here or from a buffer of their own.
+ */
+export function writeFrameHeader<T>(
+  writer: ByteWriter,
+  serializeType: SerializeType,
+  head: FrameHead,
+  codec: HeaderCodec<T>,
+  header: T,
+  bodyLength: number,
+): void {
+  const start = writer.position
+  writer.int32(0)
+  writer.int32(0)
+  const isBinary = serializeType === 'ROCKETMQ' && head.code <= MAX_BINARY_CODE
+  if (isBinary) {
+    writeRocketmqHead(writer, head)
+    const at = writer.position
+    writer.int32(0)
+    codec.writeRocketmq(writer, header)
+    writer.patchInt32(at, writer.position - at - 4)
+  } else {
+    writeJsonHeader(writer, head, codec.toJson(header))
+  }
+  const headerLength = writer.position - start - 8
+  writer.patchInt32(start, 4 + headerLength + bodyLength)
+  writer.patchInt32(start + 4, ((isBinary ? ROCKETMQ_TYPE : JSON_TYPE) << 24) | headerLength)
+}
+
+/** Reads one whole frame, from behind its length word. */
+export function readFrame(frame: Buffer): RemotingCommand {
+  if (frame.length < 4) throw malformed(`a frame of ${frame.length} bytes has no room for its header length`)
+  const type = frame.readUInt8(0)
+  const headerLength = frame.readUInt32BE(0) & MAX_HEADER_LENGTH
+  if (headerLength > frame.length - 4) {
+    throw malformed(`a frame of ${frame.length} bytes says that its header has ${headerLength}`)
+  }
+  const header = frame.subarray(4, 4 + headerLength)
+  const body = frame.subarray(4 + headerLength)
+  if (type === JSON_TYPE) return readJsonHeader(header, body)
+  if (type === ROCKETMQ_TYPE) return readRocketmqHeader(new ByteReader(header, 'HEADER_MALFORMED'), body)
+  throw malformed(`unknown serialize type ${type}; the frame begins with ${shown(frame.toString('latin1', 0, 16))}`)
+}
+
+const EMPTY = Buffer.alloc(0)
+
+/**
+ * Cuts a stream of chunks into frames, whatever the chunks' borders.
+ *
+ * A frame that lies in one chunk is a view of it; one that spans several is put together once, when its last byte is there. No memory is taken on the word
+ * of a length field: only bytes that have come are held.
+ */
+export class FrameDecoder {
+  readonly #maxFrameSize: number
+  #chunks: Buffer[] = []
+  #buffered = 0
+  /** Bytes that must be there before it makes sense to look again. */
+  #needed = 4
+
+  constructor(maxFrameSize: number = DEFAULT_MAX_FRAME_SIZE) {
+    this.#maxFrameSize = maxFrameSize
+  }
+
+  /** Bytes held of a frame that is not whole yet. */
+  get buffered(): number {
+    return this.#buffered
+  }
+
+  /**
+   * Takes the next chunk and calls `onFrame` for each frame that is now whole.
+   *
+   * @throws {@link MessageError} `FRAME_MALFORMED` or `HEADER_MALFORMED`; the stream can't be read on after that.
+   */
+  push(chunk: Buffer, onFrame: (frame: RemotingCommand) => void): void {
+    let data = chunk
+    if (this.#buffered > 0) {
+      this.#chunks.push(chunk)
+      this.#buffered += chunk.length
+      if (this.#buffered < this.#needed) return
+      data = Buffer.concat(this.#chunks, this.#buffered)
+      this.#chunks = []
+      this.#buffered = 0
+    }
+    const rest = this.#readFrames(data, onFrame)
+    if (rest.length > 0) {
+      this.#chunks.push(rest)
+      this.#buffered = rest.length
+    }
+  }
+
+  #readFrames(data: Buffer, onFrame: (frame: RemotingCommand) => void): Buffer {
+    let position = 0
+    while (data.length - position >= 4) {
+      const length = data.readInt32BE(position)
+      this.#checkLength(length, data, position)
+      const end = position + 4 + length
+      if (end > data.length) {
+        this.#needed = 4 + length
+        return data.subarray(position)
+      }
+      onFrame(readFrame(data.subarray(position + 4, end)))
+      position = end
+    }
+    this.#needed = 4
+    return position === data.length ? EMPTY : data.subarray(position)
+  }
+
+  #checkLength(length: number, data: Buffer, position: number): void {
+    if (length >= 4 && length + 4 <= this.#maxFrameSize) return
+    const start = shown(data.toString('latin1', position, position + 16))
+    throw malformed(
+      `a frame of ${length} bytes, where 4 to ${this.#maxFrameSize - 4} are allowed (maxFrameSize); it begins with ${start}`,
+    )
+  }
+}
+
+function malformed(problem: string): MessageError {
+  return new MessageError('FRAME_MALFORMED', problem)
+}

@@ -1,0 +1,66 @@
+import { ClientError, MessageError, shown } from '../errors.js'
+import { parseInteger } from './int64.js'
+
+/** The Java types that stand in command headers. On the wire every value is text. */
+export type JavaType = 'String' | 'int' | 'long' | 'boolean'
+
+/** One field of a command header: its type here, its type in Java, its name on the wire. */
+export interface HeaderField<T> {
+  readonly javaType: JavaType
+  readonly wireName: string | undefined
+  readonly isOptional: boolean
+  /** Only here to carry `T`. */
+  readonly type?: T
+}
+
+export function string(wireName?: string): HeaderField<string> {
+  return { javaType: 'String', wireName, isOptional: false }
+}
+
+export function int(wireName?: string): HeaderField<number> {
+  return { javaType: 'int', wireName, isOptional: false }
+}
+
+export function long(wireName?: string): HeaderField<number> {
+  return { javaType: 'long', wireName, isOptional: false }
+}
+
+export function boolean(wireName?: string): HeaderField<boolean> {
+  return { javaType: 'boolean', wireName, isOptional: false }
+}
+
+export function optional<T>(field: HeaderField<T>): HeaderField<T | undefined> {
+  return { javaType: field.javaType, wireName: field.wireName, isOptional: true }
+}
+
+/** Reads the text of one field. An empty text stands for no value, as in Java's binary header. */
+export function parseField(type: JavaType, text: string, name: string): string | number | boolean {
+  switch (type) {
+    case 'String':
+      return text
+    case 'boolean':
+      return text === 'true' || text === 'TRUE' || text === 'True'
+    default: {
+      const value = parseInteger(text, `header field ${name}`)
+      if (value === undefined || (type === 'int' && value !== (value | 0))) {
+        throw new MessageError('HEADER_MALFORMED', `header field ${name} is ${shown(text)}, which is no ${type}`)
+      }
+      return value
+    }
+  }
+}
+
+/** Refuses what can't stand in a header, before a byte is written. */
+export function checkField(type: JavaType, value: unknown, name: string, command: string): void {
+  const fits =
+    type === 'String'
+      ? typeof value === 'string'
+      : type === 'boolean'
+        ? typeof value === 'boolean'
+        : type === 'int'
+          ? typeof value === 'number' && value === (value | 0)
+          : Number.isSafeInteger(value)
+  if (!fits) {
+    throw new ClientError('INVALID_ARGUMENT', `${name} of ${command} must be a Java ${type}, not ${shown(value)}`)
+  }
+}

@@ -1,0 +1,97 @@
+import { MessageError, shown } from '../errors.js'
+import type { ByteWriter } from './byte-writer.js'
+import { parseFastjson } from './fastjson.js'
+import { CLIENT_VERSION, type FrameHead, LANGUAGE_NAME, RemotingCommand } from './remoting-command.js'
+
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+/** Writes a JSON header; `fields` is the text of the `extFields` object, braces included. */
+export function writeJsonHeader(writer: ByteWriter, head: FrameHead, fields: string): void {
+  const remark = head.remark === undefined ? '' : `,"remark":${JSON.stringify(head.remark)}`
+  writer.utf8(
+    `{"code":${head.code},"extFields":${fields},"flag":${head.flag},"language":"${LANGUAGE_NAME}","opaque":${head.opaque}${remark},"serializeTypeCurrentRPC":"JSON","version":${CLIENT_VERSION}}`,
+  )
+}
+
+/**
+ * Reads a JSON header.
+ *
+ * @throws {@link MessageError} `HEADER_MALFORMED` when it is no JSON object, or `code`, `opaque` or `flag` is missing or no int.
+ */
+export function readJsonHeader(header: Buffer, body: Buffer): RemotingCommand {
+  const object = parseObject(header)
+  const { language, remark, version } = object
+  return new RemotingCommand(
+    int32(object, 'code'),
+    typeof language === 'string' || typeof language === 'number' ? language : undefined,
+    typeof version === 'number' ? version : 0,
+    int32(object, 'opaque'),
+    int32(object, 'flag'),
+    typeof remark === 'string' ? remark : undefined,
+    fieldsOf(object.extFields, header),
+    body,
+    'JSON',
+  )
+}
+
+function parseObject(header: Buffer): Record<string, unknown> {
+  let object: unknown
+  try {
+    object = JSON.parse(UTF8.decode(header))
+  } catch (cause) {
+    throw new MessageError(
+      'HEADER_MALFORMED',
+      `a JSON header of ${header.length} bytes can't be parsed: ${near(header)}`,
+      {
+        cause,
+      },
+    )
+  }
+  if (typeof object !== 'object' || object === null || Array.isArray(object)) {
+    throw new MessageError('HEADER_MALFORMED', `a JSON header is no object: ${near(header)}`)
+  }
+  return object as Record<string, unknown>
+}
+
+function int32(object: Record<string, unknown>, name: string): number {
+  const value = Object.hasOwn(object, name) ? object[name] : undefined
+  if (typeof value !== 'number' || value !== (value | 0)) {
+    throw new MessageError('HEADER_MALFORMED', `${name} of a JSON header is ${shown(value)}, an int is expected`)
+  }
+  return value
+}
+
+function fieldsOf(fields: unknown, header: Buffer): Record<string, unknown> | undefined {
+  if (fields === undefined || fields === null) return undefined
+  if (typeof fields !== 'object' || Array.isArray(fields)) {
+    throw new MessageError('HEADER_MALFORMED', `extFields of a JSON header is ${shown(fields)}, an object is expected`)
+  }
+  const record = fields as Record<string, unknown>
+  for (const name in record) {
+    if (typeof record[name] !== 'string') return withTextValues(record, header)
+  }
+  return record
+}
+
+/** Servers send text only. Numbers and booleans are taken too, numbers with all their digits. */
+function withTextValues(record: Record<string, unknown>, header: Buffer): Record<string, string> {
+  const fields = Object.create(null) as Record<string, string>
+  for (const name of Object.keys(record)) {
+    const value = record[name]
+    if (value === null) continue
+    if (typeof value === 'object') {
+      throw new MessageError('HEADER_MALFORMED', `header field ${shown(name)} is ${shown(value)}, text is expected`)
+    }
+    fields[name] = typeof value === 'number' && !Number.isSafeInteger(value) ? exactNumber(header, name) : String(value)
+  }
+  return fields
+}
+
+function exactNumber(header: Buffer, name: string): string {
+  const exact = parseFastjson(UTF8.decode(header)) as { extFields?: Record<string, unknown> }
+  return String(exact.extFields?.[name])
+}
+
+function near(header: Buffer): string {
+  return shown(header.toString('utf8', 0, 64))
+}

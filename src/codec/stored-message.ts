@@ -1,0 +1,172 @@
+import { inspect } from 'node:util'
+import type { MessageExt } from '../message/message.js'
+import { MessageProperty } from '../message/message-properties.js'
+import { formatHost, formatOffsetMsgId } from './message-id.js'
+import { decodeProperties, findProperty, type Properties } from './properties.js'
+
+/** What an inner-batch message hands on to its parts. */
+export interface StoredFields {
+  readonly topic: string
+  readonly brokerName: string
+  readonly queueId: number
+  readonly queueOffset: number
+  readonly commitLogOffset: number
+  readonly storeSize: number
+  readonly bodyCRC: number
+  readonly sysFlag: number
+  readonly flag: number
+  readonly bornTimestamp: number
+  readonly storeTimestamp: number
+  readonly reconsumeTimes: number
+  readonly preparedTransactionOffset: number
+}
+
+/**
+ * A decoded message. Hosts, ids and properties are made of the stored bytes when they are first asked for, because most
+ * consumers read one or two of them.
+ */
+export class StoredMessage implements MessageExt {
+  readonly topic: string
+  readonly brokerName: string
+  readonly queueId: number
+  readonly queueOffset: number
+  readonly commitLogOffset: number
+  readonly storeSize: number
+  readonly bodyCRC: number
+  readonly sysFlag: number
+  readonly flag: number
+  readonly bornTimestamp: number
+  readonly storeTimestamp: number
+  readonly reconsumeTimes: number
+  readonly preparedTransactionOffset: number
+  readonly body: Buffer
+  readonly #bornHost: Buffer
+  readonly #storeHost: Buffer
+  readonly #rawProperties: Buffer
+  #propertiesText: string | undefined
+  #properties: Properties | undefined
+  /** Properties that are not stored but added by the client, as Java does. */
+  #added: Properties | undefined
+
+  constructor(fields: StoredFields, body: Buffer, bornHost: Buffer, storeHost: Buffer, rawProperties: Buffer) {
+    this.topic = fields.topic
+    this.brokerName = fields.brokerName
+    this.queueId = fields.queueId
+    this.queueOffset = fields.queueOffset
+    this.commitLogOffset = fields.commitLogOffset
+    this.storeSize = fields.storeSize
+    this.bodyCRC = fields.bodyCRC
+    this.sysFlag = fields.sysFlag
+    this.flag = fields.flag
+    this.bornTimestamp = fields.bornTimestamp
+    this.storeTimestamp = fields.storeTimestamp
+    this.reconsumeTimes = fields.reconsumeTimes
+    this.preparedTransactionOffset = fields.preparedTransactionOffset
+    this.body = body
+    this.#bornHost = bornHost
+    this.#storeHost = storeHost
+    this.#rawProperties = rawProperties
+  }
+
+  get properties(): Readonly<Properties> {
+    if (this.#properties === undefined) {
+      this.#properties = decodeProperties(this.#text())
+      Object.assign(this.#properties, this.#added)
+    }
+    return this.#properties
+  }
+
+  get tags(): string | undefined {
+    return this.property(MessageProperty.TAGS)
+  }
+
+  get keys(): readonly string[] {
+    const keys = this.property(MessageProperty.KEYS)
+    return keys === undefined ? [] : keys.split(' ').filter((key) => key !== '')
+  }
+
+  get msgId(): string {
+    return this.property(MessageProperty.UNIQ_KEY) ?? this.offsetMsgId
+  }
+
+  get offsetMsgId(): string {
+    return formatOffsetMsgId(this.#storeHost, this.commitLogOffset)
+  }
+
+  get bornHost(): string {
+    return hostText(this.#bornHost)
+  }
+
+  get storeHost(): string {
+    return hostText(this.#storeHost)
+  }
+
+  /** One property, without reading the others. */
+  property(name: string): string | undefined {
+    if (this.#properties !== undefined) return this.#properties[name]
+    return this.#added?.[name] ?? findProperty(this.#text(), name)
+  }
+
+  /** Adds what the client knows beside the stored properties (`MIN_OFFSET`, `MAX_OFFSET`). */
+  addProperties(added: Properties): void {
+    this.#added = this.#added === undefined ? added : { ...this.#added, ...added }
+    if (this.#properties !== undefined) Object.assign(this.#properties, added)
+  }
+
+  /** The same message with other fields or another body: a part of an inner batch, or a decompressed one. */
+  derive(fields: Partial<StoredFields>, body: Buffer, rawProperties: Buffer = this.#rawProperties): StoredMessage {
+    return new StoredMessage(
+      { ...this.toStoredFields(), ...fields },
+      body,
+      this.#bornHost,
+      this.#storeHost,
+      rawProperties,
+    )
+  }
+
+  toJSON(): Record<string, unknown> {
+    return {
+      ...this.toStoredFields(),
+      msgId: this.msgId,
+      offsetMsgId: this.offsetMsgId,
+      tags: this.tags,
+      keys: this.keys,
+      properties: { ...this.properties },
+      bornHost: this.bornHost,
+      storeHost: this.storeHost,
+      body: this.body,
+    }
+  }
+
+  [inspect.custom](_depth: number, options: { stylize?: unknown }): string {
+    return `MessageExt ${inspect(this.toJSON(), options as object)}`
+  }
+
+  toStoredFields(): StoredFields {
+    return {
+      topic: this.topic,
+      brokerName: this.brokerName,
+      queueId: this.queueId,
+      queueOffset: this.queueOffset,
+      commitLogOffset: this.commitLogOffset,
+      storeSize: this.storeSize,
+      bodyCRC: this.bodyCRC,
+      sysFlag: this.sysFlag,
+      flag: this.flag,
+      bornTimestamp: this.bornTimestamp,
+      storeTimestamp: this.storeTimestamp,
+      reconsumeTimes: this.reconsumeTimes,
+      preparedTransactionOffset: this.preparedTransactionOffset,
+    }
+  }
+
+  #text(): string {
+    this.#propertiesText ??= this.#rawProperties.toString('utf8')
+    return this.#propertiesText
+  }
+}
+
+/** IP and port as they are stored side by side. */
+function hostText(host: Buffer): string {
+  return formatHost(host.subarray(0, host.length - 4), host.readInt32BE(host.length - 4))
+}

@@ -1,0 +1,113 @@
+import type { Client } from '../client/client.js'
+import type { SubscriptionData } from '../client/subscription-data.js'
+import { type DecodedMessages, decodeMessages } from '../codec/message-codec.js'
+import type { StoredMessage } from '../codec/stored-message.js'
+import { MessageError } from '../errors.js'
+import type { MessageQueue } from '../message/message.js'
+import { MessageProperty } from '../message/message-properties.js'
+import { PullSysFlag } from '../message/sys-flag.js'
+import { pullMessage } from '../remoting/commands/pull.js'
+import { type PullResult, pullStatusOf } from './pull-result.js'
+
+export interface PullRequest {
+  readonly consumerGroup: string
+  readonly queue: MessageQueue
+  readonly subscription: SubscriptionData
+  readonly offset: number
+  readonly maxNums: number
+  /** How long the broker may hold the request when it finds nothing; 0: not at all. */
+  readonly suspendTimeoutMillis: number
+  readonly timeout: number
+  readonly signal: AbortSignal | undefined
+  readonly maxBodySize: number
+}
+
+export interface PullAnswer {
+  readonly result: PullResult
+  /** The id of the broker that had better be asked next: a slave when the master has too much to do. */
+  readonly suggestWhichBrokerId: number
+}
+
+/**
+ * One pull: request, decode, filter by tag once more (brokers compare hashes only).
+ *
+ * @throws {@link MessageError} when already the first message can't be read; then nothing was delivered and the offset must stay.
+ * @see PullAPIWrapper
+ */
+export async function pullFrom(client: Client, address: string, request: PullRequest): Promise<PullAnswer> {
+  const { queue, subscription } = request
+  const header = {
+    consumerGroup: request.consumerGroup,
+    topic: queue.topic,
+    queueId: queue.queueId,
+    queueOffset: request.offset,
+    maxMsgNums: request.maxNums,
+    sysFlag: PullSysFlag.SUBSCRIPTION | (request.suspendTimeoutMillis > 0 ? PullSysFlag.SUSPEND : 0),
+    commitOffset: 0,
+    suspendTimeoutMillis: request.suspendTimeoutMillis,
+    subscription: subscription.subString,
+    subVersion: 0,
+    expressionType: subscription.expressionType,
+    brokerName: queue.brokerName,
+  }
+  const { timeout, signal } = request
+  const { code, header: answer, body } = await client.remoting.invoke(address, pullMessage, header, { timeout, signal })
+  const { nextBeginOffset, minOffset, maxOffset, suggestWhichBrokerId } = answer
+  const pullStatus = pullStatusOf(code)
+  if (pullStatus !== 'FOUND') {
+    return { result: { pullStatus, nextBeginOffset, minOffset, maxOffset, messages: [] }, suggestWhichBrokerId }
+  }
+  const options = {
+    brokerName: queue.brokerName,
+    maxBodySize: request.maxBodySize,
+    offsetDelta: answer.offsetDelta ?? 0,
+  }
+  const decoded = await decodeMessages(body, options)
+  const found = keepOffsetBehindFault(decoded, request, nextBeginOffset, address)
+  const messages = filterByTag(decoded.messages, subscription)
+  const range = { [MessageProperty.MIN_OFFSET]: String(minOffset), [MessageProperty.MAX_OFFSET]: String(maxOffset) }
+  for (const message of messages) message.addProperties(range)
+  return { result: { pullStatus, minOffset, maxOffset, messages, ...found }, suggestWhichBrokerId }
+}
+
+/** The offset moves to the server's next one only if everything before it was delivered; else just behind the last message that was. */
+function keepOffsetBehindFault(
+  decoded: DecodedMessages,
+  request: PullRequest,
+  nextBeginOffset: number,
+  address: string,
+): { nextBeginOffset: number; fault?: MessageError } {
+  const last = decoded.messages.at(-1)
+  const { queue, offset } = request
+  if (decoded.fault === undefined && last !== undefined && nextBeginOffset > last.queueOffset)
+    return { nextBeginOffset }
+  const fault = decoded.fault ?? incomplete(queue, offset, nextBeginOffset, last)
+  const described = new MessageError(
+    fault.code as 'MESSAGE_MALFORMED',
+    `pulling ${queue.topic} ${queue.brokerName}[${queue.queueId}] at ${offset} from ${address}: ${fault.message}`,
+    { cause: fault, retryable: true, ...(fault.position === undefined ? undefined : { position: fault.position }) },
+  )
+  if (last === undefined || last.queueOffset < offset) throw described
+  return { nextBeginOffset: last.queueOffset + 1, fault: described }
+}
+
+function incomplete(
+  queue: MessageQueue,
+  offset: number,
+  nextBeginOffset: number,
+  last: StoredMessage | undefined,
+): MessageError {
+  const end = last === undefined ? 'without a message' : `ending at ${last.queueOffset}`
+  return new MessageError(
+    'MESSAGE_MALFORMED',
+    `an answer ${end} says that queue ${queue.queueId} goes on from ${offset} at ${nextBeginOffset}`,
+  )
+}
+
+function filterByTag(messages: StoredMessage[], subscription: SubscriptionData): StoredMessage[] {
+  if (subscription.tagsSet.length === 0) return messages
+  return messages.filter((message) => {
+    const { tags } = message
+    return tags !== undefined && subscription.tagsSet.includes(tags)
+  })
+}

@@ -1,0 +1,67 @@
+import { ClientError, shown } from '../errors.js'
+import { javaHashCode } from '../message/java-hash.js'
+import type { Message, MessageQueue } from '../message/message.js'
+import { isSameMessageQueue } from '../message/message-queue.js'
+
+/** Chooses one of the topic's queues for a message. The list is in the order of broker name and queue id. */
+export type MessageQueueSelector = (queues: readonly MessageQueue[], message: Message) => MessageQueue
+
+/**
+ * The queue that Java chooses for the same key, so that producers in both languages keep one order.
+ *
+ * @see SelectMessageQueueByHash
+ */
+export function selectByHash(queues: readonly MessageQueue[], key: string): MessageQueue | undefined {
+  return queues[Math.abs(javaHashCode(key) % queues.length)]
+}
+
+/**
+ * Calls a selector of the user and holds it to the topic's queues.
+ *
+ * @throws {@link ClientError} `INVALID_ARGUMENT` when it returns something else; what it throws is the cause of the error.
+ */
+export function callSelector(
+  selector: MessageQueueSelector,
+  queues: readonly MessageQueue[],
+  message: Message,
+): MessageQueue {
+  let chosen: unknown
+  try {
+    chosen = selector(queues, message)
+  } catch (cause) {
+    throw new ClientError('INVALID_ARGUMENT', `the queue selector threw: ${shown(cause)}`, { cause })
+  }
+  return checkQueue(chosen as MessageQueue, queues, 'the queue that the selector returned')
+}
+
+/** @throws {@link ClientError} `INVALID_ARGUMENT` when the queue is none of the topic's. */
+export function checkQueue(queue: MessageQueue, queues: readonly MessageQueue[], what: string): MessageQueue {
+  const found =
+    typeof queue === 'object' && queue !== null ? queues.find((known) => isSameMessageQueue(known, queue)) : undefined
+  if (found !== undefined) return found
+  const known = queues.slice(0, 8).map((each) => `${each.brokerName}:${each.queueId}`)
+  const more = queues.length > 8 ? `, … (${queues.length})` : ''
+  throw new ClientError(
+    'INVALID_ARGUMENT',
+    `${what}, ${shown(queue)}, is no queue that this topic can be sent to; it has ${known.join(', ')}${more}`,
+  )
+}
+
+/** Takes the queues of a topic in turn, from a random one on. */
+export class RoundRobin {
+  #next = Math.floor(Math.random() * 0x4000_0000)
+
+  /**
+   * The next queue that `accepts` takes; undefined when it takes none.
+   *
+   * @see TopicPublishInfo.selectOneMessageQueue
+   */
+  next(queues: readonly MessageQueue[], accepts: (queue: MessageQueue) => boolean): MessageQueue | undefined {
+    for (let i = 0; i < queues.length; i++) {
+      this.#next = (this.#next + 1) & 0x7fff_ffff
+      const queue = queues[this.#next % queues.length]
+      if (queue !== undefined && accepts(queue)) return queue
+    }
+    return undefined
+  }
+}

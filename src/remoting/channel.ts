@@ -1,0 +1,280 @@
+import type { Socket } from 'node:net'
+import { type Command, HeaderCodec } from '../codec/command.js'
+import { FrameDecoder } from '../codec/frame.js'
+import { ONEWAY_FLAG, RESPONSE_FLAG, type RemotingCommand, type SerializeType } from '../codec/remoting-command.js'
+import { RemotingError } from '../errors.js'
+import { monotonicNow } from './deadline.js'
+import { InFlight } from './in-flight.js'
+import { PendingCall } from './pending-call.js'
+import { WriteQueue } from './write-queue.js'
+
+/** Calls in flight on one channel, as many as Java permits (`NettySystemConfig`). */
+export const MAX_IN_FLIGHT = 65_535
+
+/** How long a closing channel waits for the kernel to take what was written. */
+const CLOSE_TIMEOUT = 1_000
+
+export interface ChannelOptions {
+  readonly serializeType: SerializeType
+  readonly maxFrameSize: number
+  /** Bytes waiting to be written above which further frames wait. */
+  readonly sendBufferSize: number
+}
+
+export interface ChannelHandlers {
+  /** A request that the server sent to us. */
+  onRequest(channel: Channel, request: RemotingCommand): void
+  /** A call found no answer in time. */
+  onTimeout(channel: Channel, call: PendingCall): void
+  /** Called once. No error: we closed it. */
+  onClose(channel: Channel, error: RemotingError | undefined): void
+}
+
+/** The answer to a request of the server. */
+export interface ServerReply {
+  readonly code: number
+  readonly remark?: string
+  readonly body?: Uint8Array
+}
+
+const NO_FIELDS = new HeaderCodec<Record<never, never>>('response', {})
+
+/** One connection: writes frames, matches answers to calls by their opaque, hands on requests of the server. */
+export class Channel {
+  readonly address: string
+  /** Settles when the socket is gone. */
+  readonly closed: Promise<void>
+  readonly #socket: Socket
+  readonly #options: ChannelOptions
+  readonly #handlers: ChannelHandlers
+  readonly #decoder: FrameDecoder
+  readonly #writes: WriteQueue
+  readonly #inFlight: InFlight
+  readonly #settled: (call: PendingCall) => void
+  readonly #onFrame: (frame: RemotingCommand) => void
+  /** Frames that wait until the socket has taken what was written before. */
+  #waiting: (() => void)[] = []
+  #isOpen = true
+  #closeError: RemotingError | undefined
+  #lastReadAt = monotonicNow()
+  #lastWriteAt = this.#lastReadAt
+  #dropped = 0
+
+  constructor(socket: Socket, address: string, options: ChannelOptions, handlers: ChannelHandlers) {
+    this.address = address
+    this.#socket = socket
+    this.#options = options
+    this.#handlers = handlers
+    this.#decoder = new FrameDecoder(options.maxFrameSize)
+    this.#writes = new WriteQueue(socket)
+    this.#inFlight = new InFlight((call) => handlers.onTimeout(this, call))
+    this.#settled = (call) => this.#inFlight.remove(call)
+    this.#onFrame = (frame) => this.#receive(frame)
+    socket.on('data', (chunk: Buffer) => this.#read(chunk))
+    socket.on('drain', () => this.#writeWaiting())
+    socket.on('error', (cause: Error) =>
+      this.#fail('CONNECTION_CLOSED', `the connection broke: ${cause.message}`, cause),
+    )
+    socket.on('end', () => this.#fail('CONNECTION_CLOSED', 'the server closed the connection'))
+    this.closed = new Promise((resolve) => {
+      socket.on('close', () => {
+        this.#onSocketClose()
+        resolve()
+      })
+    })
+  }
+
+  get isOpen(): boolean {
+    return this.#isOpen
+  }
+
+  get inFlight(): number {
+    return this.#inFlight.size
+  }
+
+  /** Answers that nobody waited for any more. */
+  get droppedAnswers(): number {
+    return this.#dropped
+  }
+
+  /** When the last byte came, by the monotonic clock. */
+  get lastReadAt(): number {
+    return this.#lastReadAt
+  }
+
+  /** When a frame was last written or received, by the monotonic clock. */
+  get lastUsedAt(): number {
+    return Math.max(this.#lastReadAt, this.#lastWriteAt)
+  }
+
+  /**
+   * Sends a request and returns its answer, whatever code it has.
+   *
+   * @throws {@link RemotingError} `TIMEOUT`, `CONNECTION_CLOSED`, `PROTOCOL_ERROR` or `TOO_MANY_REQUESTS`; {@link ClientError} `ABORTED`.
+   */
+  invoke<Q, S>(
+    command: Command<Q, S>,
+    header: Q,
+    body: Uint8Array | undefined,
+    timeout: number,
+    signal: AbortSignal | undefined,
+  ): Promise<RemotingCommand> {
+    const call = new PendingCall(command.name, this.address, timeout, signal)
+    if (call.isSettled) return call.promise
+    if (!this.#isOpen) call.reject(this.#closedError(call))
+    else if (this.#inFlight.size >= MAX_IN_FLIGHT) call.reject(this.#tooMany(command.name))
+    if (call.isSettled) return call.promise
+    this.#inFlight.add(call)
+    call.onSettled = this.#settled
+    this.#whenWritable(call, () => {
+      this.#writes.append(
+        this.#options.serializeType,
+        { code: command.code, opaque: call.opaque, flag: 0 },
+        command.request,
+        header,
+        body,
+      )
+      call.isSent = true
+    })
+    return call.promise
+  }
+
+  /** Sends a request that has no answer; resolves when it was handed to the socket. */
+  invokeOneway<Q, S>(
+    command: Command<Q, S>,
+    header: Q,
+    body: Uint8Array | undefined,
+    timeout: number,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const call = new PendingCall(command.name, this.address, timeout, signal)
+    if (!call.isSettled && !this.#isOpen) call.reject(this.#closedError(call))
+    if (call.isSettled) return call.promise.then(nothing)
+    this.#inFlight.add(call)
+    call.onSettled = this.#settled
+    let isWritten = false
+    this.#whenWritable(call, () => {
+      this.#writes.append(
+        this.#options.serializeType,
+        { code: command.code, opaque: call.opaque, flag: ONEWAY_FLAG },
+        command.request,
+        header,
+        body,
+      )
+      isWritten = true
+      call.resolve(NO_ANSWER)
+    })
+    // Written at once, as nearly always: no promise of the call's own has to be waited for.
+    return isWritten ? DONE : call.promise.then(nothing)
+  }
+
+  /** Answers a request of the server. Dropped when the channel is closed. */
+  reply(request: RemotingCommand, reply: ServerReply): void {
+    if (!this.#isOpen || request.isOneway) return
+    const head = { code: reply.code, opaque: request.opaque, flag: RESPONSE_FLAG }
+    const withRemark = reply.remark === undefined ? head : { ...head, remark: reply.remark }
+    this.#writes.append(request.serializeType, withRemark, NO_FIELDS, {}, reply.body)
+  }
+
+  /** Closes after what was written has left. Calls in flight fail with `reason`, or as closed by us. */
+  close(reason?: RemotingError): void {
+    if (!this.#isOpen) return
+    this.#shut(reason)
+    this.#writes.flush()
+    this.#socket.destroySoon()
+    // A peer that reads nothing more would keep the socket open until its send buffer is taken.
+    const timer = setTimeout(() => this.#socket.destroy(), CLOSE_TIMEOUT)
+    this.#socket.once('close', () => clearTimeout(timer))
+  }
+
+  /** Closes at once, whatever is still to be written. */
+  destroy(): void {
+    this.#shut(undefined)
+    this.#socket.destroy()
+  }
+
+  #whenWritable(call: PendingCall, write: () => void): void {
+    if (this.#writes.length <= this.#options.sendBufferSize && this.#waiting.length === 0) this.#write(call, write)
+    else this.#waiting.push(() => this.#write(call, write))
+  }
+
+  #write(call: PendingCall, write: () => void): void {
+    if (call.isSettled) return
+    this.#lastWriteAt = call.startedAt
+    try {
+      write()
+    } catch (error) {
+      call.reject(error as Error)
+    }
+  }
+
+  #writeWaiting(): void {
+    let next = 0
+    while (next < this.#waiting.length && this.#writes.length <= this.#options.sendBufferSize) this.#waiting[next++]?.()
+    this.#waiting = this.#waiting.slice(next)
+  }
+
+  #read(chunk: Buffer): void {
+    if (!this.#isOpen) return
+    this.#lastReadAt = monotonicNow()
+    try {
+      this.#decoder.push(chunk, this.#onFrame)
+    } catch (cause) {
+      const problem = cause instanceof Error ? cause.message : String(cause)
+      this.#fail('PROTOCOL_ERROR', `what it sent can't be read: ${problem}`, cause)
+    }
+  }
+
+  #receive(frame: RemotingCommand): void {
+    if (!frame.isResponse) {
+      this.#handlers.onRequest(this, frame)
+      return
+    }
+    const call = this.#inFlight.take(frame.opaque)
+    if (call === undefined) this.#dropped++
+    else call.resolve(frame)
+  }
+
+  #fail(code: 'CONNECTION_CLOSED' | 'PROTOCOL_ERROR', problem: string, cause?: unknown): void {
+    if (!this.#isOpen) return
+    this.#shut(new RemotingError(code, `${this.address}: ${problem}`, { address: this.address, cause }))
+    this.#socket.destroy()
+  }
+
+  #onSocketClose(): void {
+    if (this.#isOpen) this.#fail('CONNECTION_CLOSED', 'the connection was closed')
+  }
+
+  #shut(error: RemotingError | undefined): void {
+    if (!this.#isOpen) return
+    this.#isOpen = false
+    this.#closeError = error
+    this.#waiting = []
+    this.#inFlight.close((call) => this.#closedError(call))
+    this.#handlers.onClose(this, error)
+  }
+
+  #closedError(call: PendingCall): RemotingError {
+    const why = this.#closeError?.message ?? `${this.address}: this client closed the connection`
+    const code = this.#closeError?.code === 'PROTOCOL_ERROR' ? 'PROTOCOL_ERROR' : 'CONNECTION_CLOSED'
+    return new RemotingError(code, `${call.name}: ${why}`, {
+      address: this.address,
+      sent: call.isSent,
+      cause: this.#closeError?.cause ?? this.#closeError,
+    })
+  }
+
+  #tooMany(name: string): RemotingError {
+    return new RemotingError(
+      'TOO_MANY_REQUESTS',
+      `${name} to ${this.address}: ${MAX_IN_FLIGHT} calls are in flight already`,
+      {
+        address: this.address,
+      },
+    )
+  }
+}
+
+const DONE = Promise.resolve()
+const NO_ANSWER = {} as RemotingCommand
+const nothing = (): void => undefined

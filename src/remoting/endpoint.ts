@@ -1,0 +1,214 @@
+import { connect as netConnect, type Socket } from 'node:net'
+import pRetry, { AbortError } from 'p-retry'
+import { RemotingError } from '../errors.js'
+import { parseAddress } from './address.js'
+import { Channel, type ChannelHandlers, type ChannelOptions } from './channel.js'
+import { monotonicNow } from './deadline.js'
+
+/** After so long without a call for it, an address that can't be reached is given up until somebody asks again. */
+const INTEREST_SPAN = 30_000
+const MIN_BACK_OFF = 100
+const MAX_BACK_OFF = 5_000
+
+export interface EndpointOptions extends ChannelOptions {
+  readonly connectTimeout: number
+  /** Where to dial for an address that a route names. */
+  readonly addressMap: (address: string) => string
+}
+
+export interface EndpointHandlers extends ChannelHandlers {
+  onConnect(channel: Channel): void
+  onConnectFailed(address: string, error: RemotingError): void
+}
+
+/**
+ * One address: at most one channel, at most one connect under way.
+ *
+ * After a failed connect the next ones are tried in the background, with back-off and jitter, as long as calls keep coming. Between two tries
+ * calls fail at once with the last reason, so that a send can go to another broker.
+ */
+export class Endpoint {
+  readonly address: string
+  readonly #options: EndpointOptions
+  readonly #handlers: EndpointHandlers
+  #channel: Channel | undefined
+  #connecting: Promise<Channel> | undefined
+  /** The socket of a connect under way. */
+  #socket: Socket | undefined
+  #retry: AbortController | undefined
+  #lastError: RemotingError | undefined
+  #wantedAt = 0
+  #isClosed = false
+
+  constructor(address: string, options: EndpointOptions, handlers: EndpointHandlers) {
+    this.address = address
+    this.#options = options
+    this.#handlers = handlers
+  }
+
+  /** The channel, where one is open. */
+  get channel(): Channel | undefined {
+    return this.#channel?.isOpen ? this.#channel : undefined
+  }
+
+  /** True between two background tries: a call would fail at once. */
+  get isBackingOff(): boolean {
+    return this.#retry !== undefined && this.#connecting === undefined
+  }
+
+  /**
+   * The open channel, or the one that the connect under way gives. Callers share that connect.
+   *
+   * @throws {@link RemotingError} `CONNECT_FAILED` or `CONNECT_TIMEOUT`; at once while the next background try is not due.
+   */
+  connect(): Promise<Channel> {
+    const channel = this.channel
+    if (channel !== undefined) return Promise.resolve(channel)
+    this.#wantedAt = monotonicNow()
+    if (this.#connecting !== undefined) return this.#connecting
+    if (this.#isClosed) return Promise.reject(this.#error('CONNECT_FAILED', 'this client is shut down'))
+    if (this.#retry !== undefined) return Promise.reject(this.#backingOffError())
+    const attempt = this.#attempt()
+    attempt.catch(() => this.#retryInBackground())
+    return attempt
+  }
+
+  /** Gives up the channel without failing its calls: they may still be answered; new calls open another one. */
+  retire(channel: Channel): void {
+    if (this.#channel === channel) this.#channel = undefined
+  }
+
+  /** Opens a second connection beside the first, to see whether the server is there. */
+  async openProbe(): Promise<Channel> {
+    return this.#openChannel()
+  }
+
+  /** Makes a probe the channel of this address. */
+  adopt(channel: Channel): void {
+    this.#channel = channel
+    this.#handlers.onConnect(channel)
+  }
+
+  close(): void {
+    this.#isClosed = true
+    this.#retry?.abort()
+    this.#socket?.destroy()
+    this.#channel?.close()
+    this.#channel = undefined
+  }
+
+  #attempt(): Promise<Channel> {
+    const attempt = this.#openChannel().then((channel) => {
+      if (this.#isClosed) {
+        channel.destroy()
+        throw this.#error('CONNECT_FAILED', 'this client was shut down while connecting')
+      }
+      this.#channel = channel
+      this.#lastError = undefined
+      this.#handlers.onConnect(channel)
+      return channel
+    })
+    this.#connecting = attempt
+    const done = () => {
+      if (this.#connecting === attempt) this.#connecting = undefined
+    }
+    attempt.then(done, (error: RemotingError) => {
+      this.#lastError = error
+      done()
+    })
+    return attempt
+  }
+
+  #retryInBackground(): void {
+    if (this.#isClosed || this.#retry !== undefined) return
+    const retry = new AbortController()
+    this.#retry = retry
+    const options = {
+      retries: Number.POSITIVE_INFINITY,
+      minTimeout: MIN_BACK_OFF,
+      maxTimeout: MAX_BACK_OFF,
+      randomize: true,
+      signal: retry.signal,
+      onFailedAttempt: () => this.#handlers.onConnectFailed(this.address, this.#reason()),
+    }
+    // The first "try" is the one that has just failed.
+    let isFirst = true
+    pRetry(async () => {
+      if (isFirst) {
+        isFirst = false
+        throw this.#reason()
+      }
+      if (monotonicNow() - this.#wantedAt > INTEREST_SPAN) throw new AbortError('nobody asks for it any more')
+      await this.#attempt()
+    }, options)
+      .catch(() => undefined)
+      .finally(() => {
+        if (this.#retry === retry) this.#retry = undefined
+      })
+  }
+
+  #openChannel(): Promise<Channel> {
+    return new Promise((resolve, reject) => {
+      const target = this.#options.addressMap(this.address)
+      const { host, port } = parseAddress(target)
+      const startedAt = monotonicNow()
+      const socket = netConnect({ host, port, noDelay: true })
+      this.#socket = socket
+      const dialled = target === this.address ? '' : ` (dialled as ${target} by addressMap)`
+      const fail = (code: 'CONNECT_FAILED' | 'CONNECT_TIMEOUT', problem: string, cause?: unknown) => {
+        clearTimeout(timer)
+        socket.destroy()
+        reject(this.#error(code, `${problem}${dialled}`, cause))
+      }
+      const timer = setTimeout(() => {
+        const elapsed = Math.round(monotonicNow() - startedAt)
+        fail(
+          'CONNECT_TIMEOUT',
+          `no connection within ${elapsed} ms: the host does not answer, or a firewall drops packets`,
+        )
+      }, this.#options.connectTimeout)
+      socket.once('error', (cause: NodeJS.ErrnoException) => fail('CONNECT_FAILED', explain(cause), cause))
+      socket.once('close', () => fail('CONNECT_FAILED', 'the connection was closed before it was open'))
+      socket.once('connect', () => {
+        clearTimeout(timer)
+        if (this.#socket === socket) this.#socket = undefined
+        socket.removeAllListeners('error')
+        socket.removeAllListeners('close')
+        resolve(new Channel(socket, this.address, this.#options, this.#handlers))
+      })
+    })
+  }
+
+  #backingOffError(): RemotingError {
+    const last = this.#reason()
+    return this.#error(
+      'CONNECT_FAILED',
+      `not reachable, it is tried again in the background; the last try: ${last.message}`,
+      last,
+    )
+  }
+
+  #reason(): RemotingError {
+    return this.#lastError ?? this.#error('CONNECT_FAILED', 'the connection failed')
+  }
+
+  #error(code: 'CONNECT_FAILED' | 'CONNECT_TIMEOUT', problem: string, cause?: unknown): RemotingError {
+    return new RemotingError(code, `connect to ${this.address}: ${problem}`, { address: this.address, cause })
+  }
+}
+
+/** What an operating system's error means for someone who runs a cluster. */
+function explain(error: NodeJS.ErrnoException): string {
+  switch (error.code) {
+    case 'ECONNREFUSED':
+      return 'refused (ECONNREFUSED): nothing listens there'
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return `the host name can't be resolved (${error.code})`
+    case 'EHOSTUNREACH':
+    case 'ENETUNREACH':
+      return `no way to that address (${error.code}); if a broker advertises an address that this host can't reach, see the option addressMap`
+    default:
+      return error.message || String(error.code)
+  }
+}

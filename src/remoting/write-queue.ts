@@ -1,0 +1,80 @@
+import type { Socket } from 'node:net'
+import { ByteWriter } from '../codec/byte-writer.js'
+import type { HeaderCodec } from '../codec/command.js'
+import { writeFrameHeader } from '../codec/frame.js'
+import type { FrameHead, SerializeType } from '../codec/remoting-command.js'
+
+/** Bodies up to this size are copied behind their header; longer ones are written from where they are. */
+const COPY_LIMIT = 8 * 1024
+
+/**
+ * Gathers the frames of a tick into one write.
+ *
+ * Frames are encoded straight into a slab. The slab is used again from its front as soon as the socket has taken everything, and replaced when it has not.
+ */
+export class WriteQueue {
+  readonly #socket: Socket
+  readonly #writer = new ByteWriter()
+  readonly #flushNow = (): void => this.flush()
+  #segments: Uint8Array[] = []
+  #segmentBytes = 0
+  #isScheduled = false
+
+  constructor(socket: Socket) {
+    this.#socket = socket
+  }
+
+  /** Bytes that the kernel has not taken yet. */
+  get length(): number {
+    return this.#writer.length + this.#segmentBytes + this.#socket.writableLength
+  }
+
+  /** Encodes a frame; it leaves with the others of this tick. A `body` over 8 KiB is not copied and must not change until the call settles. */
+  append<T>(
+    type: SerializeType,
+    head: FrameHead,
+    codec: HeaderCodec<T>,
+    header: T,
+    body: Uint8Array | undefined,
+  ): void {
+    const writer = this.#writer
+    const start = writer.position
+    try {
+      writeFrameHeader(writer, type, head, codec, header, body?.length ?? 0)
+    } catch (error) {
+      writer.rewind(start)
+      throw error
+    }
+    if (body !== undefined && body.length <= COPY_LIMIT) writer.bytes(body)
+    else if (body !== undefined) this.#addSegment(body)
+    if (!this.#isScheduled) {
+      this.#isScheduled = true
+      // Runs after the promise callbacks of this turn, so that all sends they start share one write.
+      process.nextTick(this.#flushNow)
+    }
+  }
+
+  flush(): void {
+    this.#isScheduled = false
+    const socket = this.#socket
+    const tail = this.#writer.take()
+    if (socket.destroyed) return
+    if (this.#segments.length === 0) {
+      if (tail.length > 0) socket.write(tail)
+    } else {
+      socket.cork()
+      for (const segment of this.#segments) socket.write(segment)
+      if (tail.length > 0) socket.write(tail)
+      socket.uncork()
+      this.#segments = []
+      this.#segmentBytes = 0
+    }
+    if (socket.writableLength === 0) this.#writer.reuse()
+  }
+
+  #addSegment(body: Uint8Array): void {
+    const header = this.#writer.take()
+    this.#segments.push(header, body)
+    this.#segmentBytes += header.length + body.length
+  }
+}

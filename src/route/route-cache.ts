@@ -1,0 +1,237 @@
+import { EventEmitter } from 'eventemitter3'
+import { BrokerError, ClientError } from '../errors.js'
+import type { Logger } from '../logger.js'
+import { getRouteInfoByTopic } from '../remoting/commands/route.js'
+import { monotonicNow, withDeadline } from '../remoting/deadline.js'
+import { safeEmit } from '../remoting/safe-emit.js'
+import { isTopicNotExist, type NameServerClient } from './name-server-client.js'
+import { TopicRoute } from './topic-route.js'
+import { type BrokerData, MASTER_ID, parseTopicRouteData, type TopicRouteData } from './topic-route-data.js'
+
+export interface RouteEvents {
+  /** A topic is known for the first time, or its queues or brokers changed. */
+  routeChange: [{ topic: string; route: TopicRoute; previous: TopicRoute | undefined }]
+}
+
+export interface RouteCacheOptions {
+  /** Between two refreshes of all topics in use, in milliseconds. */
+  readonly pollNameServerInterval: number
+  /** For one question to the NameServers, in milliseconds. */
+  readonly requestTimeout: number
+  readonly logger: Logger
+}
+
+export interface RouteWaitOptions {
+  readonly timeout?: number | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/** How a topic that does not exist yet may be created by its first message. */
+export interface NewTopicOptions {
+  readonly createTopicKey: string
+  readonly defaultTopicQueueNums: number
+}
+
+const MIN_REFRESH_GAP = 1_000
+const PARALLEL_REFRESHES = 8
+
+/** The routes of all topics in use: one question at a time for each, asked again on a period and when an answer shows that a route is stale. */
+export class RouteCache extends EventEmitter<RouteEvents> {
+  readonly #nameServers: NameServerClient
+  readonly #options: RouteCacheOptions
+  readonly #routes = new Map<string, TopicRoute>()
+  /** Topics that are sent to by a template's route, because no server has them yet. */
+  readonly #newTopics = new Map<string, TopicRoute>()
+  readonly #fetches = new Map<string, Promise<TopicRoute>>()
+  readonly #fetchedAt = new Map<string, number>()
+  #brokers = new Map<string, BrokerData>()
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(nameServers: NameServerClient, options: RouteCacheOptions) {
+    super()
+    this.#nameServers = nameServers
+    this.#options = options
+  }
+
+  start(): void {
+    this.#timer ??= setInterval(() => void this.#refreshAll(), this.#options.pollNameServerInterval)
+  }
+
+  stop(): void {
+    clearInterval(this.#timer)
+    this.#timer = undefined
+  }
+
+  /** The brokers of all routes known, by name. */
+  get brokers(): ReadonlyMap<string, BrokerData> {
+    return this.#brokers
+  }
+
+  /** The route that is known now, without asking. */
+  cached(topic: string): TopicRoute | undefined {
+    return this.#routes.get(topic)
+  }
+
+  /**
+   * The route of a topic, asked for on first use.
+   *
+   * @throws {@link ClientError} `TOPIC_NOT_FOUND` when no NameServer has it; {@link RemotingError} when none answers.
+   */
+  async route(topic: string, options: RouteWaitOptions = {}): Promise<TopicRoute> {
+    return this.#routes.get(topic) ?? this.#wait(this.#fetch(topic), topic, options)
+  }
+
+  /** Asks again, whatever is known. */
+  refresh(topic: string, options: RouteWaitOptions = {}): Promise<TopicRoute> {
+    return this.#wait(this.#fetch(topic), topic, options)
+  }
+
+  /** Asks again in the background, at most once a second for a topic. */
+  refreshSoon(topic: string): void {
+    const fetchedAt = this.#fetchedAt.get(topic) ?? Number.NEGATIVE_INFINITY
+    if (this.#fetches.has(topic) || monotonicNow() - fetchedAt < MIN_REFRESH_GAP) return
+    this.#fetch(topic).catch((error: unknown) =>
+      this.#options.logger.debug('route was not refreshed', { topic, error }),
+    )
+  }
+
+  /** What {@link RouteCache.publishRoute} would give, where that is known without asking. */
+  cachedPublishRoute(topic: string): TopicRoute | undefined {
+    return this.#routes.get(topic) ?? this.#newTopics.get(topic)
+  }
+
+  /** Whether messages to this topic go by a template's route, since no server has it yet. */
+  isNewTopic(topic: string): boolean {
+    return !this.#routes.has(topic) && this.#newTopics.has(topic)
+  }
+
+  /**
+   * The route to send by: the topic's own, or that of the template topic if this one does not exist yet.
+   *
+   * @throws {@link ClientError} `TOPIC_NOT_FOUND` when there is neither: brokers that create no topics have no template.
+   * @see DefaultMQProducerImpl.tryToFindTopicPublishInfo
+   */
+  async publishRoute(topic: string, newTopic: NewTopicOptions, options: RouteWaitOptions = {}): Promise<TopicRoute> {
+    const known = this.cachedPublishRoute(topic)
+    if (known !== undefined) return known
+    try {
+      return await this.route(topic, options)
+    } catch (error) {
+      if (!isTopicNotFound(error)) throw error
+      return await this.#templateRoute(topic, newTopic, options, error)
+    }
+  }
+
+  async #templateRoute(
+    topic: string,
+    newTopic: NewTopicOptions,
+    options: RouteWaitOptions,
+    notFound: ClientError,
+  ): Promise<TopicRoute> {
+    try {
+      const template = await this.route(newTopic.createTopicKey, options)
+      const route = TopicRoute.forNewTopic(topic, template.data, newTopic.defaultTopicQueueNums)
+      if (!this.#routes.has(topic)) this.#newTopics.set(topic, route)
+      return this.cachedPublishRoute(topic) ?? route
+    } catch (error) {
+      throw isTopicNotFound(error) ? notFound : error
+    }
+  }
+
+  #wait(fetch: Promise<TopicRoute>, topic: string, options: RouteWaitOptions): Promise<TopicRoute> {
+    if (options.timeout === undefined && options.signal === undefined) return fetch
+    const timeout = options.timeout ?? this.#options.requestTimeout
+    const what = `the route of topic ${topic}`
+    return withDeadline(
+      fetch,
+      timeout,
+      options.signal,
+      what,
+      () =>
+        new ClientError('NO_ROUTE_IN_TIME', `${what} did not come within ${Math.round(timeout)} ms`, {
+          retryable: true,
+        }),
+    )
+  }
+
+  #fetch(topic: string): Promise<TopicRoute> {
+    let fetch = this.#fetches.get(topic)
+    if (fetch === undefined) {
+      fetch = this.#ask(topic).finally(() => {
+        this.#fetches.delete(topic)
+        this.#fetchedAt.set(topic, monotonicNow())
+      })
+      this.#fetches.set(topic, fetch)
+    }
+    return fetch
+  }
+
+  async #ask(topic: string): Promise<TopicRoute> {
+    let data: TopicRouteData
+    try {
+      const header = { topic, acceptStandardJsonOnly: true }
+      const response = await this.#nameServers.invoke(getRouteInfoByTopic, header, {
+        timeout: this.#options.requestTimeout,
+      })
+      data = parseTopicRouteData(response.body)
+    } catch (error) {
+      if (isTopicNotExist(error)) throw topicNotFound(topic, error)
+      throw error
+    }
+    return this.#store(topic, data)
+  }
+
+  #store(topic: string, data: TopicRouteData): TopicRoute {
+    const previous = this.#routes.get(topic)
+    const route = new TopicRoute(topic, data)
+    if (previous?.fingerprint === route.fingerprint) return previous
+    this.#routes.set(topic, route)
+    this.#newTopics.delete(topic)
+    this.#collectBrokers()
+    safeEmit(this, this.#options.logger, 'routeChange', { topic, route, previous })
+    return route
+  }
+
+  #collectBrokers(): void {
+    this.#brokers = new Map()
+    for (const route of this.#routes.values()) {
+      for (const broker of route.data.brokerDatas) this.#brokers.set(broker.brokerName, broker)
+    }
+  }
+
+  /** A topic that a NameServer does not know for once keeps the route that it has, as in Java. */
+  async #refreshAll(): Promise<void> {
+    const topics = [...new Set([...this.#routes.keys(), ...this.#newTopics.keys()])]
+    const next = topics.values()
+    const worker = async () => {
+      for (const topic of next) {
+        await this.#fetch(topic).catch((error: unknown) => {
+          this.#options.logger.debug('route was not refreshed', { topic, error })
+        })
+      }
+    }
+    await Promise.all(Array.from({ length: Math.min(PARALLEL_REFRESHES, topics.length) }, worker))
+  }
+}
+
+/** The address of a broker, by name and id: of the master unless another is asked for. */
+export function brokerAddress(
+  brokers: ReadonlyMap<string, BrokerData>,
+  brokerName: string,
+  id: number = MASTER_ID,
+): string | undefined {
+  return brokers.get(brokerName)?.brokerAddrs.get(id)
+}
+
+export function isTopicNotFound(error: unknown): error is ClientError {
+  return error instanceof ClientError && error.code === 'TOPIC_NOT_FOUND'
+}
+
+function topicNotFound(topic: string, cause: unknown): ClientError {
+  const remark = cause instanceof BrokerError ? ` (${cause.address} said: ${cause.remark})` : ''
+  return new ClientError(
+    'TOPIC_NOT_FOUND',
+    `No route info of this topic: ${topic}. It does not exist, or no broker that has it is alive; create it, or let brokers create topics (autoCreateTopicEnable)${remark}`,
+    { cause, retryable: true },
+  )
+}

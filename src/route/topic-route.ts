@@ -1,0 +1,67 @@
+import type { MessageQueue } from '../message/message.js'
+import { compareMessageQueues } from '../message/message-queue.js'
+import { isReadable, isWritable, MASTER_ID, routeFingerprint, type TopicRouteData } from './topic-route-data.js'
+
+/** A topic's route with the queues that follow from it. It never changes: a refresh makes another one. */
+export class TopicRoute {
+  readonly topic: string
+  readonly data: TopicRouteData
+  readonly fingerprint: string
+  /** Where messages can be sent: writable queues of brokers that have a master; in order of broker name and queue id. */
+  readonly publishQueues: readonly MessageQueue[]
+  /** Where messages can be read, masters or not. */
+  readonly subscribeQueues: readonly MessageQueue[]
+
+  constructor(topic: string, data: TopicRouteData) {
+    this.topic = topic
+    this.data = data
+    this.fingerprint = routeFingerprint(data)
+    this.publishQueues = publishQueuesOf(topic, data)
+    this.subscribeQueues = subscribeQueuesOf(topic, data)
+  }
+
+  /**
+   * The route by which a topic that does not exist yet is created: the template's brokers, with at most `maxQueues` queues each.
+   *
+   * @see MQClientInstance.updateTopicRouteInfoFromNameServer
+   */
+  static forNewTopic(topic: string, template: TopicRouteData, maxQueues: number): TopicRoute {
+    const queueDatas = template.queueDatas.map((queueData) => ({
+      ...queueData,
+      readQueueNums: Math.min(maxQueues, queueData.readQueueNums),
+      writeQueueNums: Math.min(maxQueues, queueData.readQueueNums),
+    }))
+    return new TopicRoute(topic, { ...template, queueDatas })
+  }
+}
+
+/** @see MQClientInstance.topicRouteData2TopicPublishInfo */
+function publishQueuesOf(topic: string, data: TopicRouteData): MessageQueue[] {
+  if (data.orderTopicConf !== undefined) return orderedQueues(topic, data.orderTopicConf)
+  const masters = new Set(
+    data.brokerDatas.filter((broker) => broker.brokerAddrs.has(MASTER_ID)).map((broker) => broker.brokerName),
+  )
+  return data.queueDatas
+    .filter((queueData) => isWritable(queueData.perm) && masters.has(queueData.brokerName))
+    .flatMap((queueData) => queues(topic, queueData.brokerName, queueData.writeQueueNums))
+}
+
+/** @see MQClientInstance.topicRouteData2TopicSubscribeInfo */
+function subscribeQueuesOf(topic: string, data: TopicRouteData): MessageQueue[] {
+  return data.queueDatas
+    .filter((queueData) => isReadable(queueData.perm))
+    .flatMap((queueData) => queues(topic, queueData.brokerName, queueData.readQueueNums))
+    .sort(compareMessageQueues)
+}
+
+/** `broker-a:4;broker-b:4`: a topic whose queues are fixed, so that ordering survives the loss of a broker. */
+function orderedQueues(topic: string, orderTopicConf: string): MessageQueue[] {
+  return orderTopicConf.split(';').flatMap((part) => {
+    const [brokerName = '', count = ''] = part.split(':')
+    return brokerName === '' || !/^\d{1,5}$/.test(count) ? [] : queues(topic, brokerName, Number(count))
+  })
+}
+
+function queues(topic: string, brokerName: string, count: number): MessageQueue[] {
+  return Array.from({ length: count }, (_, queueId) => ({ topic, brokerName, queueId }))
+}
