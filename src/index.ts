@@ -4,7 +4,6 @@ export type { ClientEvents } from './client/member.js'
 export type { MessageModel } from './client/subscription-data.js'
 export type { SerializeType } from './codec/remoting-command.js'
 export {
-  type CallOptions,
   PullConsumer,
   type PullOptions,
   type SendMessageBackOptions,
@@ -26,4 +25,5 @@ export { DefaultProducer, type SendOptions } from './producer/default-producer.j
 export type { ProducerOptions } from './producer/producer-options.js'
 export type { MessageQueueSelector } from './producer/queue-selector.js'
 export type { SendResult, SendStatus } from './producer/send-result.js'
+export type { WaitOptions } from './remoting/deadline.js'
 export { ResponseCode } from './remoting/response-code.js'

@@ -1,6 +1,7 @@
 import { EventEmitter } from 'eventemitter3'
 import { ClientError, type RemotingError } from '../errors.js'
 import type { Logger } from '../logger.js'
+import { type WaitOptions, withDeadline } from '../remoting/deadline.js'
 import { safeEmit } from '../remoting/safe-emit.js'
 import type { TopicRoute } from '../route/topic-route.js'
 import { Client, type ClientHealth } from './client.js'
@@ -57,17 +58,21 @@ export abstract class Member extends EventEmitter<ClientEvents> {
   /**
    * Connects and registers. Calls after the first share its outcome; after a failure it may be called again.
    *
+   * @param options - Ends this call's wait; the start itself goes on, until `shutdown`.
    * @throws {@link RemotingError} `CONNECT_FAILED` when no NameServer can be reached.
    * @throws {@link ClientError} `CLOSED` after a shutdown, `GROUP_EXISTS` when this client has the group already.
    */
-  start(): Promise<void> {
+  start(options: WaitOptions = {}): Promise<void> {
     if (this.#closing !== undefined) return Promise.reject(this.#closedError('start'))
     this.#starting ??= this.#start().catch((error: unknown) => {
       this.#starting = undefined
       this.#state = 'created'
       throw error
     })
-    return this.#starting
+    const { timeout, signal } = options
+    return withDeadline(this.#starting, timeout, signal, 'start', () => {
+      return new ClientError('NOT_STARTED', `start: not done within ${timeout} ms`, { retryable: true })
+    })
   }
 
   /**

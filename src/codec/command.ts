@@ -1,6 +1,6 @@
-import { ClientError, MessageError } from '../errors.js'
+import { ClientError, MessageError, shown } from '../errors.js'
 import type { ByteWriter } from './byte-writer.js'
-import { checkField, type HeaderField, type JavaType, parseField } from './header-field.js'
+import { type HeaderField, isOfType, type JavaType, parseField } from './header-field.js'
 import type { RemotingCommand } from './remoting-command.js'
 
 export type HeaderFields = Readonly<Record<string, HeaderField<unknown>>>
@@ -68,6 +68,8 @@ export interface CompiledField {
   readonly isOptional: boolean
   /** Length and bytes of the name, as they stand in a binary header. */
   readonly wireKey: Buffer
+  /** The name as it stands in a JSON header, colon included. */
+  readonly jsonKey: string
 }
 
 /** Writes and reads one header in both encodings. */
@@ -80,25 +82,16 @@ export class HeaderCodec<T> {
     this.fields = Object.entries(fields).map(([name, field]) => compile(name, field))
   }
 
-  /** Checks that every value is there and of its type. */
-  check(header: T): void {
-    const values = header as Record<string, unknown>
-    for (const field of this.fields) {
-      const value = values[field.name]
-      if (value === undefined) {
-        if (!field.isOptional) throw new ClientError('INVALID_ARGUMENT', `${field.name} of ${this.#command} is missing`)
-      } else {
-        checkField(field.javaType, value, field.name, this.#command)
-      }
-    }
-  }
-
-  /** Writes the entries of a binary header's ext-field block. */
+  /**
+   * Writes the entries of a binary header's ext-field block.
+   *
+   * @throws {@link ClientError} `INVALID_ARGUMENT` for a missing or unfit value.
+   */
   writeRocketmq(writer: ByteWriter, header: T): void {
     const values = header as Record<string, unknown>
     for (const field of this.fields) {
       const value = values[field.name]
-      if (value === undefined) continue
+      if (!this.#isGiven(field, value)) continue
       writer.bytes(field.wireKey)
       const at = writer.position
       writer.int32(0)
@@ -107,15 +100,15 @@ export class HeaderCodec<T> {
     }
   }
 
-  /** The text of the `extFields` object of a JSON header. */
+  /** The text of the `extFields` object of a JSON header. @throws as {@link HeaderCodec.writeRocketmq}. */
   toJson(header: T): string {
     const values = header as Record<string, unknown>
     let text = '{'
     for (const field of this.fields) {
       const value = values[field.name]
-      if (value === undefined) continue
-      const shown = typeof value === 'string' ? JSON.stringify(value) : `"${String(value)}"`
-      text += `${text.length > 1 ? ',' : ''}"${field.wireName}":${shown}`
+      if (!this.#isGiven(field, value)) continue
+      const quoted = typeof value === 'string' ? JSON.stringify(value) : `"${String(value)}"`
+      text += `${text.length > 1 ? ',' : ''}"${field.wireName}":${quoted}`
     }
     return `${text}}`
   }
@@ -137,6 +130,20 @@ export class HeaderCodec<T> {
     }
     return header as T
   }
+
+  /** Callers are typed; what their callers pass is not always: a fault must not leave half a header. */
+  #isGiven(field: CompiledField, value: unknown): boolean {
+    if (value === undefined && field.isOptional) return false
+    if (!isOfType(field.javaType, value)) throw unfit(field, value, this.#command)
+    return true
+  }
+}
+
+function unfit(field: CompiledField, value: unknown, command: string): ClientError {
+  return new ClientError(
+    'INVALID_ARGUMENT',
+    `${field.name} of ${command} is ${shown(value)}, a Java ${field.javaType} is expected`,
+  )
 }
 
 function compile(name: string, field: HeaderField<unknown>): CompiledField {

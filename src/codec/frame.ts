@@ -1,4 +1,4 @@
-import { MessageError, shown } from '../errors.js'
+import { ClientError, MessageError, shown } from '../errors.js'
 import { ByteReader } from './byte-reader.js'
 import type { ByteWriter } from './byte-writer.js'
 import type { HeaderCodec } from './command.js'
@@ -15,6 +15,8 @@ const ROCKETMQ_TYPE = 1
 /**
  * Writes a frame up to where its body begins: length, serialize type and header length, header.
  * The body's bytes must follow at once, from here or from a buffer of their own.
+ *
+ * @throws {@link ClientError} `INVALID_ARGUMENT` when the header is longer than a frame can say. What was written must then be dropped.
  */
 export function writeFrameHeader<T>(
   writer: ByteWriter,
@@ -38,6 +40,12 @@ export function writeFrameHeader<T>(
     writeJsonHeader(writer, head, codec.toJson(header))
   }
   const headerLength = writer.position - start - 8
+  if (headerLength > MAX_HEADER_LENGTH) {
+    throw new ClientError(
+      'INVALID_ARGUMENT',
+      `the header of a request has ${headerLength} bytes, ${MAX_HEADER_LENGTH} are allowed`,
+    )
+  }
   writer.patchInt32(start, 4 + headerLength + bodyLength)
   writer.patchInt32(start + 4, ((isBinary ? ROCKETMQ_TYPE : JSON_TYPE) << 24) | headerLength)
 }
@@ -58,6 +66,8 @@ export function readFrame(frame: Buffer): RemotingCommand {
 }
 
 const EMPTY = Buffer.alloc(0)
+/** So many chunks of a frame are put together before its end, because each costs far more than the byte that a hostile server may send in it. */
+const MAX_LOOSE_CHUNKS = 1024
 
 /**
  * Cuts a stream of chunks into frames, whatever the chunks' borders.
@@ -68,6 +78,8 @@ const EMPTY = Buffer.alloc(0)
 export class FrameDecoder {
   readonly #maxFrameSize: number
   #chunks: Buffer[] = []
+  /** How many of the chunks have been put together already. */
+  #compacted = 0
   #buffered = 0
   /** Bytes that must be there before it makes sense to look again. */
   #needed = 4
@@ -91,9 +103,13 @@ export class FrameDecoder {
     if (this.#buffered > 0) {
       this.#chunks.push(chunk)
       this.#buffered += chunk.length
-      if (this.#buffered < this.#needed) return
+      if (this.#buffered < this.#needed) {
+        if (this.#chunks.length - this.#compacted === MAX_LOOSE_CHUNKS) this.#compact()
+        return
+      }
       data = Buffer.concat(this.#chunks, this.#buffered)
       this.#chunks = []
+      this.#compacted = 0
       this.#buffered = 0
     }
     const rest = this.#readFrames(data, onFrame)
@@ -101,6 +117,11 @@ export class FrameDecoder {
       this.#chunks.push(rest)
       this.#buffered = rest.length
     }
+  }
+
+  #compact(): void {
+    this.#chunks.push(Buffer.concat(this.#chunks.splice(this.#compacted)))
+    this.#compacted = this.#chunks.length
   }
 
   #readFrames(data: Buffer, onFrame: (frame: RemotingCommand) => void): Buffer {

@@ -1,4 +1,4 @@
-import { ClientError, MessageError, shown } from '../errors.js'
+import { MessageError, shown } from '../errors.js'
 import { parseInteger } from './int64.js'
 
 /** The Java types that stand in command headers. On the wire every value is text. */
@@ -33,13 +33,13 @@ export function optional<T>(field: HeaderField<T>): HeaderField<T | undefined> {
   return { javaType: field.javaType, wireName: field.wireName, isOptional: true }
 }
 
-/** Reads the text of one field. An empty text stands for no value, as in Java's binary header. */
+/** Reads the text of one field. Any text but `true` is a false boolean, as in Java. */
 export function parseField(type: JavaType, text: string, name: string): string | number | boolean {
   switch (type) {
     case 'String':
       return text
     case 'boolean':
-      return text === 'true' || text === 'TRUE' || text === 'True'
+      return text === 'true' || text.toLowerCase() === 'true'
     default: {
       const value = parseInteger(text, `header field ${name}`)
       if (value === undefined || (type === 'int' && value !== (value | 0))) {
@@ -50,17 +50,16 @@ export function parseField(type: JavaType, text: string, name: string): string |
   }
 }
 
-/** Refuses what can't stand in a header, before a byte is written. */
-export function checkField(type: JavaType, value: unknown, name: string, command: string): void {
-  const fits =
-    type === 'String'
-      ? typeof value === 'string'
-      : type === 'boolean'
-        ? typeof value === 'boolean'
-        : type === 'int'
-          ? typeof value === 'number' && value === (value | 0)
-          : Number.isSafeInteger(value)
-  if (!fits) {
-    throw new ClientError('INVALID_ARGUMENT', `${name} of ${command} must be a Java ${type}, not ${shown(value)}`)
+/** Whether a value can stand in a header as this Java type. */
+export function isOfType(type: JavaType, value: unknown): boolean {
+  switch (type) {
+    case 'String':
+      return typeof value === 'string'
+    case 'boolean':
+      return typeof value === 'boolean'
+    case 'int':
+      return typeof value === 'number' && value === (value | 0)
+    case 'long':
+      return Number.isSafeInteger(value)
   }
 }

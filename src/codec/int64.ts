@@ -2,7 +2,7 @@ import Long from 'long'
 import { MessageError } from '../errors.js'
 
 const TWO_32 = 0x1_0000_0000
-/** High words whose 64-bit value is a safe integer lie in [-2^21, 2^21). */
+/** High words of the safe integers lie in [-2^21, 2^21); of that range only -2^53 itself is not safe. */
 const SAFE_HIGH = 0x20_0000
 
 /**
@@ -13,8 +13,21 @@ const SAFE_HIGH = 0x20_0000
 export function readInt64(view: DataView, position: number, field: string): number {
   const high = view.getInt32(position)
   const low = view.getUint32(position + 4)
-  if (high >= SAFE_HIGH || high < -SAFE_HIGH) throw outOfRange(new Long(low | 0, high).toString(), field, position)
+  if (high >= SAFE_HIGH || high < -SAFE_HIGH || (high === -SAFE_HIGH && low === 0)) {
+    throw outOfRange(new Long(low | 0, high).toString(), field, position)
+  }
   return high * TWO_32 + low
+}
+
+/**
+ * Adds two safe integers.
+ *
+ * @throws {@link MessageError} `INTEGER_OUT_OF_RANGE` when the sum is none, with its exact value.
+ */
+export function addInt64(a: number, b: number, field: string): number {
+  const sum = a + b
+  if (Number.isSafeInteger(sum)) return sum
+  throw outOfRange(Long.fromNumber(a).add(Long.fromNumber(b)).toString(), field, undefined)
 }
 
 /** Writes a safe integer as a signed 64-bit one. */

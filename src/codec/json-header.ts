@@ -2,6 +2,7 @@ import { MessageError, shown } from '../errors.js'
 import type { ByteWriter } from './byte-writer.js'
 import { parseFastjson } from './fastjson.js'
 import { CLIENT_VERSION, type FrameHead, LANGUAGE_NAME, RemotingCommand } from './remoting-command.js'
+import { shownJson } from './shown-json.js'
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
@@ -16,7 +17,7 @@ export function writeJsonHeader(writer: ByteWriter, head: FrameHead, fields: str
 /**
  * Reads a JSON header.
  *
- * @throws {@link MessageError} `HEADER_MALFORMED` when it is no JSON object, or `code`, `opaque` or `flag` is missing or no int.
+ * @throws {@link MessageError} `HEADER_MALFORMED` when it is no JSON object, when `code`, `opaque` or `flag` is missing, and when one of them or `version` is no int.
  */
 export function readJsonHeader(header: Buffer, body: Buffer): RemotingCommand {
   const object = parseObject(header)
@@ -24,7 +25,7 @@ export function readJsonHeader(header: Buffer, body: Buffer): RemotingCommand {
   return new RemotingCommand(
     int32(object, 'code'),
     typeof language === 'string' || typeof language === 'number' ? language : undefined,
-    typeof version === 'number' ? version : 0,
+    version === undefined || version === null ? 0 : int32(object, 'version'),
     int32(object, 'opaque'),
     int32(object, 'flag'),
     typeof remark === 'string' ? remark : undefined,
@@ -56,7 +57,7 @@ function parseObject(header: Buffer): Record<string, unknown> {
 function int32(object: Record<string, unknown>, name: string): number {
   const value = Object.hasOwn(object, name) ? object[name] : undefined
   if (typeof value !== 'number' || value !== (value | 0)) {
-    throw new MessageError('HEADER_MALFORMED', `${name} of a JSON header is ${shown(value)}, an int is expected`)
+    throw new MessageError('HEADER_MALFORMED', `${name} of a JSON header is ${shownJson(value)}, an int is expected`)
   }
   return value
 }
@@ -64,7 +65,10 @@ function int32(object: Record<string, unknown>, name: string): number {
 function fieldsOf(fields: unknown, header: Buffer): Record<string, unknown> | undefined {
   if (fields === undefined || fields === null) return undefined
   if (typeof fields !== 'object' || Array.isArray(fields)) {
-    throw new MessageError('HEADER_MALFORMED', `extFields of a JSON header is ${shown(fields)}, an object is expected`)
+    throw new MessageError(
+      'HEADER_MALFORMED',
+      `extFields of a JSON header is ${shownJson(fields)}, an object is expected`,
+    )
   }
   const record = fields as Record<string, unknown>
   for (const name in record) {
@@ -76,20 +80,26 @@ function fieldsOf(fields: unknown, header: Buffer): Record<string, unknown> | un
 /** Servers send text only. Numbers and booleans are taken too, numbers with all their digits. */
 function withTextValues(record: Record<string, unknown>, header: Buffer): Record<string, string> {
   const fields = Object.create(null) as Record<string, string>
+  let exact: Record<string, unknown> | undefined
   for (const name of Object.keys(record)) {
     const value = record[name]
     if (value === null) continue
     if (typeof value === 'object') {
-      throw new MessageError('HEADER_MALFORMED', `header field ${shown(name)} is ${shown(value)}, text is expected`)
+      throw new MessageError('HEADER_MALFORMED', `header field ${shown(name)} is ${shownJson(value)}, text is expected`)
     }
-    fields[name] = typeof value === 'number' && !Number.isSafeInteger(value) ? exactNumber(header, name) : String(value)
+    if (typeof value !== 'number' || Number.isSafeInteger(value)) {
+      fields[name] = String(value)
+    } else {
+      exact ??= exactFields(header)
+      fields[name] = String(exact[name])
+    }
   }
   return fields
 }
 
-function exactNumber(header: Buffer, name: string): string {
-  const exact = parseFastjson(UTF8.decode(header)) as { extFields?: Record<string, unknown> }
-  return String(exact.extFields?.[name])
+function exactFields(header: Buffer): Record<string, unknown> {
+  const exact = parseFastjson(UTF8.decode(header)) as { extFields: Record<string, unknown> }
+  return exact.extFields
 }
 
 function near(header: Buffer): string {

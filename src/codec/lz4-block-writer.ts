@@ -119,7 +119,7 @@ export class Lz4BlockWriter {
     view.setUint16(this.#to, distance, true)
     this.#to += 2
     const length = matchLength - MIN_MATCH
-    view.setUint8(token, literalBits | (length < 15 ? length : 15))
+    view.setUint8(token, literalBits | Math.min(length, 15))
     if (length >= 15) this.#writeLength(length - 15)
     return true
   }
@@ -131,7 +131,7 @@ export class Lz4BlockWriter {
     const to = this.#to
     this.#to = to + length
     copyRun(this.#input, this.#anchor, this.#output, to, length)
-    return length < 15 ? length : 15
+    return Math.min(length, 15)
   }
 
   #writeLength(rest: number): void {

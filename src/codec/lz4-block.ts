@@ -1,5 +1,5 @@
-import { MessageError } from '../errors.js'
 import { copyMatch, copyRun } from './byte-copy.js'
+import { corrupt } from './decompress-fault.js'
 
 const MIN_MATCH = 4
 /** Up to this many bytes a loop of our own is quicker than a call. */
@@ -142,8 +142,4 @@ export function copyLz4Sequences(
   cursor.input = from
   cursor.output = to
   return false
-}
-
-function corrupt(reason: string, position: number): MessageError {
-  return new MessageError('DECOMPRESS_FAILED', reason, { position })
 }

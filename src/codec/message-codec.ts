@@ -4,6 +4,7 @@ import { decodeBatch } from './batch-codec.js'
 import { ByteReader } from './byte-reader.js'
 import { type CompressionType, compressionTypeOf, decompress, decompressSync } from './compression.js'
 import { crc32 } from './crc32.js'
+import { addInt64 } from './int64.js'
 import { type StoredFields, StoredMessage } from './stored-message.js'
 
 const MAGIC_V1 = -626843481
@@ -72,7 +73,7 @@ export function readStoredMessage(reader: ByteReader, options: DecodeOptions): S
   const bodyCRC = reader.int32('body CRC')
   const queueId = reader.int32('queue id')
   const flag = reader.int32('flag')
-  const queueOffset = reader.int64('queue offset') + (options.offsetDelta ?? 0)
+  const queueOffset = addInt64(reader.int64('queue offset'), options.offsetDelta ?? 0, 'queue offset')
   const commitLogOffset = reader.int64('commit-log offset')
   const sysFlag = reader.int32('sysFlag')
   const bornTimestamp = reader.int64('born timestamp')
@@ -148,8 +149,10 @@ function isInnerBatch(message: StoredMessage): boolean {
 
 /** Part k of an inner batch has the batch's offset + k and shares everything else that the batch was stored with. */
 function unwrap(outer: StoredMessage, messages: StoredMessage[]): void {
+  const parts = decodeBatch(outer.body)
+  addInt64(outer.queueOffset, parts.length, 'queue offset behind an inner batch')
   let queueOffset = outer.queueOffset
-  for (const part of decodeBatch(outer.body)) {
+  for (const part of parts) {
     messages.push(outer.derive({ queueOffset, flag: part.flag }, part.body, part.rawProperties))
     queueOffset++
   }

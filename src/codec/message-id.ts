@@ -4,6 +4,8 @@ import { networkInterfaces } from 'node:os'
 import { ClientError, shown } from '../errors.js'
 import { readInt64, writeInt64 } from './int64.js'
 
+const MAX_PORT = 65_535
+
 /** `a.b.c.d:port`, or `[v6]:port`. */
 export function formatHost(ip: Buffer, port: number): string {
   return ip.length === 4 ? `${ip[0]}.${ip[1]}.${ip[2]}.${ip[3]}:${port}` : `[${formatIPv6(ip)}]:${port}`
@@ -42,6 +44,7 @@ export function formatOffsetMsgId(host: Buffer, commitLogOffset: number): string
  * Where the message with this offset id is stored (`MessageDecoder.decodeMessageId`).
  *
  * @throws {@link ClientError} `INVALID_ARGUMENT` for a text that is no offset id.
+ * @throws {@link MessageError} `INTEGER_OUT_OF_RANGE` for an offset beyond 2^53 - 1.
  */
 export function parseOffsetMsgId(offsetMsgId: string): { address: string; commitLogOffset: number } {
   const bytes = Buffer.from(offsetMsgId, 'hex')
@@ -53,8 +56,15 @@ export function parseOffsetMsgId(offsetMsgId: string): { address: string; commit
   }
   const ipLength = bytes.length === 16 ? 4 : 16
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  const port = view.getUint32(ipLength)
+  if (port > MAX_PORT) {
+    throw new ClientError(
+      'INVALID_ARGUMENT',
+      `offsetMsgId ${shown(offsetMsgId)} is no offset id: it names port ${port}`,
+    )
+  }
   return {
-    address: formatHost(bytes.subarray(0, ipLength), view.getInt32(ipLength)),
+    address: formatHost(bytes.subarray(0, ipLength), port),
     commitLogOffset: readInt64(view, ipLength + 4, 'commitLogOffset'),
   }
 }

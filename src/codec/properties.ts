@@ -20,11 +20,14 @@ export function decodeProperties(text: string): Properties {
   const properties: Properties = Object.create(null) as Properties
   const length = text.length
   let index = 0
+  let separator = -1
   while (index < length) {
     let end = text.indexOf(PROPERTY_SEPARATOR, index)
     if (end < 0) end = length
     if (end - index >= 3) {
-      const separator = text.indexOf(NAME_VALUE_SEPARATOR, index)
+      // Searched anew only when it lies behind: else a text full of pieces without one would be gone through again and again.
+      if (separator < index) separator = text.indexOf(NAME_VALUE_SEPARATOR, index)
+      if (separator < 0) break
       if (separator > index && separator < end - 1) {
         properties[text.slice(index, separator)] = text.slice(separator + 1, end)
       }

@@ -104,7 +104,8 @@ export class StoredMessage implements MessageExt {
   /** One property, without reading the others. */
   property(name: string): string | undefined {
     if (this.#properties !== undefined) return this.#properties[name]
-    return this.#added?.[name] ?? findProperty(this.#text(), name)
+    if (this.#added !== undefined && Object.hasOwn(this.#added, name)) return this.#added[name]
+    return findProperty(this.#text(), name)
   }
 
   /** Adds what the client knows beside the stored properties (`MIN_OFFSET`, `MAX_OFFSET`). */

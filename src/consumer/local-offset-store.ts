@@ -4,7 +4,8 @@ import { JsonEntries, type JsonValue, parseFastjson } from '../codec/fastjson.js
 import { MessageError, shown } from '../errors.js'
 import type { MessageQueue } from '../message/message.js'
 import { messageQueueKey } from '../message/message-queue.js'
-import type { OffsetCallOptions, OffsetStore } from './offset-store.js'
+import type { WaitOptions } from '../remoting/deadline.js'
+import type { OffsetStore } from './offset-store.js'
 
 /**
  * Offsets kept in a file of this host, in the form of Java's `offsets.json`, for broadcasting consumers.
@@ -44,7 +45,7 @@ export class LocalOffsetStore implements OffsetStore {
     }
   }
 
-  async read(queue: MessageQueue, _options: OffsetCallOptions): Promise<number> {
+  async read(queue: MessageQueue, _options: WaitOptions): Promise<number> {
     return this.#offsets.get(messageQueueKey(queue))?.offset ?? -1
   }
 
@@ -53,7 +54,7 @@ export class LocalOffsetStore implements OffsetStore {
     this.#isDirty = true
   }
 
-  async commit(queue: MessageQueue, offset: number, _options: OffsetCallOptions): Promise<void> {
+  async commit(queue: MessageQueue, offset: number, _options: WaitOptions): Promise<void> {
     this.update(queue, offset)
     await this.#write()
   }

@@ -4,7 +4,7 @@ import { Member } from '../client/member.js'
 import { checkTopic } from '../client/name-check.js'
 import { type ConsumerData, type SubscriptionData, tagSubscription } from '../client/subscription-data.js'
 import type { Command } from '../codec/command.js'
-import { ClientError, RemotingError, shown } from '../errors.js'
+import { ClientError, RemotingError, RocketMQError, shown } from '../errors.js'
 import type { MessageExt, MessageQueue } from '../message/message.js'
 import { messageQueueKey } from '../message/message-queue.js'
 import {
@@ -14,11 +14,10 @@ import {
   searchOffsetByTimestamp,
 } from '../remoting/commands/offset.js'
 import { consumerSendMsgBack } from '../remoting/commands/send.js'
-import { monotonicNow } from '../remoting/deadline.js'
-import type { RouteWaitOptions } from '../route/route-cache.js'
+import { monotonicNow, type WaitOptions } from '../remoting/deadline.js'
 import { MASTER_ID } from '../route/topic-route-data.js'
 import { LocalOffsetStore } from './local-offset-store.js'
-import type { OffsetCallOptions, OffsetStore } from './offset-store.js'
+import type { OffsetStore } from './offset-store.js'
 import {
   type PullConsumerOptions,
   type ResolvedPullConsumerOptions,
@@ -27,12 +26,6 @@ import {
 import { type PullRequest, pullFrom } from './pull-request.js'
 import type { PullResult } from './pull-result.js'
 import { RemoteOffsetStore } from './remote-offset-store.js'
-
-export interface CallOptions {
-  /** In milliseconds. Default: `requestTimeout`. */
-  timeout?: number
-  signal?: AbortSignal
-}
 
 export interface PullOptions {
   /** The queue offset of the first message wanted. */
@@ -46,7 +39,7 @@ export interface PullOptions {
   signal?: AbortSignal
 }
 
-export interface SendMessageBackOptions extends CallOptions {
+export interface SendMessageBackOptions extends WaitOptions {
   /** After so many returns the message goes to the dead-letter topic. Default 16. */
   maxReconsumeTimes?: number
 }
@@ -82,7 +75,7 @@ export class PullConsumer extends Member {
    * @throws {@link ClientError} `TOPIC_NOT_FOUND`.
    * @see DefaultMQPullConsumer.fetchSubscribeMessageQueues
    */
-  async fetchSubscribeMessageQueues(topic: string, options: RouteWaitOptions = {}): Promise<MessageQueue[]> {
+  async fetchSubscribeMessageQueues(topic: string, options: WaitOptions = {}): Promise<MessageQueue[]> {
     this.checkRunning('fetchSubscribeMessageQueues')
     const route = await this.client.routes.refresh(checkTopic(topic), options)
     return [...route.subscribeQueues]
@@ -124,7 +117,7 @@ export class PullConsumer extends Member {
   }
 
   /** The group's offset of a queue: the next message to read; −1 when the group has none. */
-  async fetchConsumeOffset(queue: MessageQueue, options: CallOptions = {}): Promise<number> {
+  async fetchConsumeOffset(queue: MessageQueue, options: WaitOptions = {}): Promise<number> {
     this.checkRunning('fetchConsumeOffset')
     return this.#offsets.read(checkMessageQueue(queue), options)
   }
@@ -136,30 +129,30 @@ export class PullConsumer extends Member {
   }
 
   /** Stores the group's offset of a queue: it is stored when this resolves. */
-  async commitOffset(queue: MessageQueue, offset: number, options: CallOptions = {}): Promise<void> {
+  async commitOffset(queue: MessageQueue, offset: number, options: WaitOptions = {}): Promise<void> {
     this.checkRunning('commitOffset')
     await this.#offsets.commit(checkMessageQueue(queue), checkOffset(offset), options)
   }
 
   /** The offset of the oldest message that is still there. */
-  async minOffset(queue: MessageQueue, options: CallOptions = {}): Promise<number> {
+  async minOffset(queue: MessageQueue, options: WaitOptions = {}): Promise<number> {
     return (await this.#ask('minOffset', getMinOffset, queue, {}, options)).offset
   }
 
   /** The offset that the next message of the queue will have. */
-  async maxOffset(queue: MessageQueue, options: CallOptions = {}): Promise<number> {
+  async maxOffset(queue: MessageQueue, options: WaitOptions = {}): Promise<number> {
     return (await this.#ask('maxOffset', getMaxOffset, queue, {}, options)).offset
   }
 
   /** The offset of the first message stored at a time (ms since the epoch) or after it. */
-  async searchOffset(queue: MessageQueue, timestamp: number, options: CallOptions = {}): Promise<number> {
+  async searchOffset(queue: MessageQueue, timestamp: number, options: WaitOptions = {}): Promise<number> {
     if (!Number.isSafeInteger(timestamp))
       throw new ClientError('INVALID_ARGUMENT', `timestamp is ${shown(timestamp)}, ms since the epoch expected`)
     return (await this.#ask('searchOffset', searchOffsetByTimestamp, queue, { timestamp }, options)).offset
   }
 
   /** When the oldest message of the queue was stored, in ms since the epoch; −1 when it has none. */
-  async earliestMsgStoreTime(queue: MessageQueue, options: CallOptions = {}): Promise<number> {
+  async earliestMsgStoreTime(queue: MessageQueue, options: WaitOptions = {}): Promise<number> {
     return (await this.#ask('earliestMsgStoreTime', getEarliestMsgStoreTime, queue, {}, options)).timestamp
   }
 
@@ -272,7 +265,7 @@ export class PullConsumer extends Member {
       if (result.fault !== undefined) this.report(result.fault, 'a pulled message can not be read')
       return result
     } catch (error) {
-      if (error instanceof RemotingError) this.#onUnreachable(queue)
+      if (error instanceof RemotingError || STALE_ROUTE_CODES.has(codeOf(error))) this.#onStaleRoute(queue)
       throw error
     }
   }
@@ -283,13 +276,13 @@ export class PullConsumer extends Member {
     else this.#suggestedBrokerIds.set(key, brokerId)
   }
 
-  #onUnreachable(queue: MessageQueue): void {
+  #onStaleRoute(queue: MessageQueue): void {
     this.#suggestedBrokerIds.delete(messageQueueKey(queue))
     this.client.routes.refreshSoon(queue.topic)
   }
 
   /** The suggested broker; else the master; else any replica that is left. @see MQClientInstance.findBrokerAddressInSubscribe */
-  async #pullAddress(queue: MessageQueue, options: OffsetCallOptions): Promise<string> {
+  async #pullAddress(queue: MessageQueue, options: WaitOptions): Promise<string> {
     await this.client.routes.route(queue.topic, options)
     const addresses = this.client.routes.brokers.get(queue.brokerName)?.brokerAddrs
     const suggested = this.#suggestedBrokerIds.get(messageQueueKey(queue)) ?? MASTER_ID
@@ -298,7 +291,7 @@ export class PullConsumer extends Member {
   }
 
   /** The broker that keeps a queue's data: its master, else a replica. */
-  async #brokerAddress(queue: MessageQueue, options: OffsetCallOptions): Promise<string> {
+  async #brokerAddress(queue: MessageQueue, options: WaitOptions): Promise<string> {
     await this.client.routes.route(queue.topic, options)
     const addresses = this.client.routes.brokers.get(queue.brokerName)?.brokerAddrs
     return addresses?.get(MASTER_ID) ?? addresses?.values().next().value ?? this.#noBroker(queue)
@@ -320,7 +313,7 @@ export class PullConsumer extends Member {
     command: Command<Q, S>,
     queue: MessageQueue,
     more: Omit<Q, 'topic' | 'queueId' | 'brokerName'>,
-    options: CallOptions,
+    options: WaitOptions,
   ): Promise<S> {
     this.checkRunning(what)
     checkMessageQueue(queue)
@@ -346,10 +339,16 @@ export class PullConsumer extends Member {
   }
 }
 
+/** Answers that a broker gives when the route by which it was asked is out of date. */
+const STALE_ROUTE_CODES: ReadonlySet<string> = new Set(['TOPIC_NOT_EXIST', 'NO_PERMISSION', 'NOT_LEADER_FOR_QUEUE'])
 const DEFAULT_MAX_NUMS = 32
 const DEFAULT_MAX_RECONSUME_TIMES = 16
 /** What a long poll keeps back of its time for one last look. */
 const LAST_LOOK_TIME = 1_000
+
+function codeOf(error: unknown): string {
+  return error instanceof RocketMQError ? error.code : ''
+}
 
 function checkMessageQueue(queue: unknown): MessageQueue {
   const { topic, brokerName, queueId } = (queue ?? {}) as Partial<MessageQueue>

@@ -3,7 +3,8 @@ import { BrokerError } from '../errors.js'
 import type { MessageQueue } from '../message/message.js'
 import { messageQueueKey } from '../message/message-queue.js'
 import { queryConsumerOffset, updateConsumerOffset } from '../remoting/commands/offset.js'
-import type { OffsetCallOptions, OffsetStore } from './offset-store.js'
+import type { WaitOptions } from '../remoting/deadline.js'
+import type { OffsetStore } from './offset-store.js'
 
 interface PendingOffset {
   readonly queue: MessageQueue
@@ -11,7 +12,7 @@ interface PendingOffset {
 }
 
 /** Finds the address of the broker that keeps a queue's offsets. @throws {@link ClientError} when it has none now. */
-export type BrokerAddressFinder = (queue: MessageQueue, options: OffsetCallOptions) => Promise<string>
+export type BrokerAddressFinder = (queue: MessageQueue, options: WaitOptions) => Promise<string>
 
 /**
  * Offsets kept by the brokers.
@@ -43,7 +44,7 @@ export class RemoteOffsetStore implements OffsetStore {
 
   async load(): Promise<void> {}
 
-  async read(queue: MessageQueue, options: OffsetCallOptions): Promise<number> {
+  async read(queue: MessageQueue, options: WaitOptions): Promise<number> {
     const pending = this.#pending.get(messageQueueKey(queue))
     if (pending !== undefined) return pending.offset
     const address = await this.#addressOf(queue, options)
@@ -68,7 +69,7 @@ export class RemoteOffsetStore implements OffsetStore {
     this.#pending.set(messageQueueKey(queue), { queue, offset })
   }
 
-  async commit(queue: MessageQueue, offset: number, options: OffsetCallOptions): Promise<void> {
+  async commit(queue: MessageQueue, offset: number, options: WaitOptions): Promise<void> {
     const key = messageQueueKey(queue)
     const earlier = this.#pending.get(key)
     await this.#inTurn(key, () => this.#store(queue, offset, options))
@@ -97,7 +98,7 @@ export class RemoteOffsetStore implements OffsetStore {
     return turn
   }
 
-  async #store(queue: MessageQueue, offset: number, options: OffsetCallOptions): Promise<void> {
+  async #store(queue: MessageQueue, offset: number, options: WaitOptions): Promise<void> {
     const address = await this.#addressOf(queue, options)
     const { topic, queueId, brokerName } = queue
     const header = { consumerGroup: this.#consumerGroup, topic, queueId, commitOffset: offset, brokerName }

@@ -2,20 +2,18 @@ import { Member } from '../client/member.js'
 import { checkTopic } from '../client/name-check.js'
 import { encodeBatch } from '../codec/batch-codec.js'
 import { UniqueIdGenerator } from '../codec/message-id.js'
-import { ClientError, RemotingError, type RocketMQError } from '../errors.js'
+import { ClientError } from '../errors.js'
 import type { Message, MessageQueue } from '../message/message.js'
-import { sendBatchMessage, sendMessage } from '../remoting/commands/send.js'
-import { monotonicNow } from '../remoting/deadline.js'
-import { responseName } from '../remoting/response-code.js'
-import type { RouteWaitOptions } from '../route/route-cache.js'
+import { monotonicNow, type WaitOptions } from '../remoting/deadline.js'
 import type { TopicRoute } from '../route/topic-route.js'
 import { toBatch } from './batch.js'
 import { InFlightSends } from './in-flight-sends.js'
+import { MessageSender, ProducerSend } from './message-sender.js'
 import { type OutgoingMessage, toOutgoingMessage } from './outgoing-message.js'
 import { type ProducerOptions, type ResolvedProducerOptions, resolveProducerOptions } from './producer-options.js'
-import { callSelector, checkQueue, type MessageQueueSelector, RoundRobin, selectByHash } from './queue-selector.js'
-import { type SendJob, sendWithRetries } from './send-loop.js'
-import { type SendResult, toSendResult } from './send-result.js'
+import { callSelector, checkQueue, type MessageQueueSelector, selectByHash } from './queue-selector.js'
+import { sendWithRetries } from './send-loop.js'
+import type { SendResult } from './send-result.js'
 
 export interface SendOptions {
   /** Send to this queue and no other. */
@@ -40,7 +38,7 @@ export interface SendOptions {
 export class DefaultProducer extends Member {
   readonly #options: ResolvedProducerOptions
   readonly #ids = new UniqueIdGenerator()
-  readonly #roundRobins = new Map<string, RoundRobin>()
+  readonly #sender: MessageSender
   readonly #inFlight = new InFlightSends()
 
   /** @throws {@link ClientError} `INVALID_OPTION`, `INVALID_ARGUMENT` (the group's name), `NO_NAME_SERVER`, `INVALID_ADDRESS`. */
@@ -48,6 +46,7 @@ export class DefaultProducer extends Member {
     const resolved = resolveProducerOptions(options, 'DefaultProducer')
     super(options)
     this.#options = resolved
+    this.#sender = new MessageSender(this.client, resolved)
   }
 
   get producerGroup(): string {
@@ -100,7 +99,7 @@ export class DefaultProducer extends Member {
    *
    * @throws {@link ClientError} `TOPIC_NOT_FOUND`.
    */
-  async fetchPublishMessageQueues(topic: string, options: RouteWaitOptions = {}): Promise<MessageQueue[]> {
+  async fetchPublishMessageQueues(topic: string, options: WaitOptions = {}): Promise<MessageQueue[]> {
     this.checkRunning('fetchPublishMessageQueues')
     const route = await this.client.routes.refresh(checkTopic(topic), options)
     return [...route.publishQueues]
@@ -130,151 +129,23 @@ export class DefaultProducer extends Member {
     options: SendOptions,
     isBatch: boolean,
   ): Promise<SendResult> {
-    const timeout = options.timeout ?? this.#options.sendTimeout
+    const { timeout = this.#options.sendTimeout, signal } = options
     const startedAt = monotonicNow()
-    const route = await this.#route(outgoing.topic, timeout, options.signal)
-    const fixedQueue = chooseQueue(route, outgoing, message, options)
-    const job: SendJob<SendResult> = {
-      topic: outgoing.topic,
-      timeout: timeout - (monotonicNow() - startedAt),
-      maxAttempts: 1 + this.#options.retryTimesWhenSendFailed,
-      isQueueFixed: fixedQueue !== undefined,
-      signal: options.signal,
-      choose: async (lastBrokerName) =>
-        fixedQueue === undefined
-          ? this.#nextQueue(outgoing.topic, route, lastBrokerName)
-          : { queue: fixedQueue, hasOthers: false },
-      addressOf: (queue) => this.#addressOf(queue),
-      send: (queue, address, attemptTimeout) =>
-        this.#attempt(outgoing, queue, address, attemptTimeout, options.signal, isBatch),
-      onFailure: (error, queue) => this.#onFailure(error, queue),
-    }
-    return sendWithRetries(job)
-  }
-
-  async #attempt(
-    outgoing: OutgoingMessage,
-    queue: MessageQueue,
-    address: string,
-    timeout: number,
-    signal: AbortSignal | undefined,
-    isBatch: boolean,
-  ): Promise<SendResult> {
-    const header = this.#header(outgoing, queue, isBatch)
-    const attemptTimeout = Math.min(timeout, this.client.options.requestTimeout)
-    const command = isBatch ? sendBatchMessage : sendMessage
-    const response = await this.client.remoting.invoke(address, command, header, {
-      body: outgoing.body,
-      timeout: attemptTimeout,
-      signal,
-    })
-    if (this.client.routes.isNewTopic(outgoing.topic)) this.client.routes.refreshSoon(outgoing.topic)
-    return toSendResult(response, queue, outgoing.uniqKey)
+    const { topic } = outgoing
+    const route = this.#sender.cachedRoute(topic) ?? (await this.#sender.route(topic, timeout, signal))
+    const queue = chooseQueue(route, outgoing, message, options)
+    const remaining = timeout - (monotonicNow() - startedAt)
+    return sendWithRetries(new ProducerSend(this.#sender, outgoing, isBatch, route, queue, remaining, signal))
   }
 
   async #sendOneway(outgoing: OutgoingMessage, message: Message, options: SendOptions): Promise<void> {
-    const timeout = options.timeout ?? this.#options.sendTimeout
-    const route = await this.#route(outgoing.topic, timeout, options.signal)
-    const queue =
-      chooseQueue(route, outgoing, message, options) ?? this.#nextQueue(outgoing.topic, route, undefined).queue
-    const address = this.#addressOf(queue)
-    if (address === undefined)
-      throw new ClientError(
-        'NO_BROKER',
-        `broker ${queue.brokerName} has no master in the route of topic ${queue.topic}`,
-      )
-    const header = this.#header(outgoing, queue, false)
-    try {
-      await this.client.remoting.invokeOneway(address, sendMessage, header, {
-        body: outgoing.body,
-        timeout,
-        signal: options.signal,
-      })
-    } catch (error) {
-      if (error instanceof RemotingError) this.#onFailure(error, queue)
-      throw error
-    }
-  }
-
-  #header(outgoing: OutgoingMessage, queue: MessageQueue, isBatch: boolean) {
-    return {
-      producerGroup: this.#options.producerGroup,
-      topic: outgoing.topic,
-      defaultTopic: this.#options.createTopicKey,
-      defaultTopicQueueNums: this.#options.defaultTopicQueueNums,
-      queueId: queue.queueId,
-      sysFlag: 0,
-      bornTimestamp: Date.now(),
-      flag: outgoing.flag,
-      properties: outgoing.properties,
-      reconsumeTimes: 0,
-      unitMode: false,
-      batch: isBatch,
-      brokerName: queue.brokerName,
-    }
-  }
-
-  async #route(topic: string, timeout: number, signal: AbortSignal | undefined): Promise<TopicRoute> {
-    const { routes } = this.client
-    const known = routes.cachedPublishRoute(topic)
-    const route = known ?? (await routes.publishRoute(topic, this.#options, { timeout, signal }))
-    if (route.publishQueues.length > 0) return route
-    // Nothing is writable by what is known; the truth may be newer.
-    const fresh = await routes.refresh(topic, { timeout, signal })
-    if (fresh.publishQueues.length > 0) return fresh
-    throw new ClientError('NO_BROKER', `topic ${topic} has no writable queue on a broker with a master now`, {
-      retryable: true,
-    })
-  }
-
-  #addressOf(queue: MessageQueue): string | undefined {
-    const address = this.client.masterAddress(queue.brokerName)
-    return address !== undefined && this.client.options.vipChannel ? vipAddress(address) : address
-  }
-
-  /** Leaves out the broker that failed last and those that can't be reached now, as long as there are others. */
-  #nextQueue(
-    topic: string,
-    route: TopicRoute,
-    lastBrokerName: string | undefined,
-  ): { queue: MessageQueue; hasOthers: boolean } {
-    const roundRobin = this.#roundRobin(topic)
-    const latest = this.client.routes.cachedPublishRoute(topic)
-    const queues = latest !== undefined && latest.publishQueues.length > 0 ? latest.publishQueues : route.publishQueues
-    const queue =
-      roundRobin.next(queues, (each) => each.brokerName !== lastBrokerName && this.#isReachable(each)) ??
-      roundRobin.next(queues, (each) => each.brokerName !== lastBrokerName) ??
-      roundRobin.next(queues, () => true)
-    if (queue === undefined)
-      throw new ClientError('NO_BROKER', `topic ${topic} has no writable queue now`, { retryable: true })
-    const first = queues[0]
-    const hasOthers = first !== undefined && queues[queues.length - 1]?.brokerName !== first.brokerName
-    return { queue, hasOthers }
-  }
-
-  #roundRobin(topic: string): RoundRobin {
-    let roundRobin = this.#roundRobins.get(topic)
-    if (roundRobin === undefined) {
-      roundRobin = new RoundRobin()
-      this.#roundRobins.set(topic, roundRobin)
-    }
-    return roundRobin
-  }
-
-  #isReachable(queue: MessageQueue): boolean {
-    const address = this.#addressOf(queue)
-    return address !== undefined && !this.client.remoting.isBackingOff(address)
-  }
-
-  #onFailure(error: RocketMQError, queue: MessageQueue): void {
-    this.logger.debug(`an attempt to send to ${queue.brokerName} failed`, { topic: queue.topic, error })
-    const isStale = error instanceof RemotingError || STALE_ROUTE_CODES.has(error.code)
-    if (isStale) this.client.routes.refreshSoon(queue.topic)
+    const { timeout = this.#options.sendTimeout, signal } = options
+    const { topic } = outgoing
+    const route = this.#sender.cachedRoute(topic) ?? (await this.#sender.route(topic, timeout, signal))
+    const queue = chooseQueue(route, outgoing, message, options) ?? this.#sender.nextQueue(route, undefined)
+    return this.#sender.sendOneway(outgoing, queue, timeout, signal)
   }
 }
-
-/** Answers that a broker gives when the route by which it was asked is out of date. */
-const STALE_ROUTE_CODES: ReadonlySet<string> = new Set([17, 14, 16, 501].map(responseName))
 
 function chooseQueue(
   route: TopicRoute,
@@ -287,10 +158,4 @@ function chooseQueue(
   if (selector !== undefined) return callSelector(selector, route.publishQueues, message)
   const key = options.shardingKey ?? outgoing.shardingKey
   return key === undefined ? undefined : selectByHash(route.publishQueues, key)
-}
-
-/** @see MixAll.brokerVIPChannel */
-function vipAddress(address: string): string {
-  const colon = address.lastIndexOf(':')
-  return `${address.slice(0, colon)}:${Number(address.slice(colon + 1)) - 2}`
 }

@@ -46,22 +46,3 @@ export function checkQueue(queue: MessageQueue, queues: readonly MessageQueue[],
     `${what}, ${shown(queue)}, is no queue that this topic can be sent to; it has ${known.join(', ')}${more}`,
   )
 }
-
-/** Takes the queues of a topic in turn, from a random one on. */
-export class RoundRobin {
-  #next = Math.floor(Math.random() * 0x4000_0000)
-
-  /**
-   * The next queue that `accepts` takes; undefined when it takes none.
-   *
-   * @see TopicPublishInfo.selectOneMessageQueue
-   */
-  next(queues: readonly MessageQueue[], accepts: (queue: MessageQueue) => boolean): MessageQueue | undefined {
-    for (let i = 0; i < queues.length; i++) {
-      this.#next = (this.#next + 1) & 0x7fff_ffff
-      const queue = queues[this.#next % queues.length]
-      if (queue !== undefined && accepts(queue)) return queue
-    }
-    return undefined
-  }
-}

@@ -5,14 +5,6 @@ import { monotonicNow, sleep } from '../remoting/deadline.js'
 import { ResponseCode } from '../remoting/response-code.js'
 import { sendFailure } from './send-failure.js'
 
-/** What one attempt did, so that the next can do better. */
-export interface AttemptContext {
-  /** The broker that failed last, to be avoided. */
-  readonly lastBrokerName: string | undefined
-  /** For this attempt alone, in milliseconds. */
-  readonly timeout: number
-}
-
 /** One send as the loop sees it. */
 export interface SendJob<T> {
   readonly topic: string
@@ -22,8 +14,10 @@ export interface SendJob<T> {
   /** The caller chose the queue: no other may be taken, so only what was surely not stored is tried again. */
   readonly isQueueFixed: boolean
   readonly signal: AbortSignal | undefined
-  /** The queue for this attempt, and whether another broker could be asked if it fails. */
-  choose(lastBrokerName: string | undefined): Promise<{ queue: MessageQueue; hasOthers: boolean }>
+  /** The queue for the next attempt: of another broker than the one that failed last, where there is one. */
+  chooseQueue(lastBrokerName: string | undefined): MessageQueue
+  /** Whether there are other brokers to go to. */
+  hasOtherBrokers(): boolean
   addressOf(queue: MessageQueue): string | undefined
   send(queue: MessageQueue, address: string, timeout: number): Promise<T>
   /** Told of each failure: a stale route can be refreshed. */
@@ -58,53 +52,81 @@ const NOT_STORED_CODES: ReadonlySet<number> = new Set([ResponseCode.SYSTEM_BUSY,
  * @see DefaultMQProducerImpl.sendDefaultImpl
  */
 export async function sendWithRetries<T>(job: SendJob<T>): Promise<T> {
-  const loop = new SendLoop(job)
+  const startedAt = monotonicNow()
+  const queue = job.chooseQueue(undefined)
+  const address = job.addressOf(queue)
   try {
-    return await loop.attempt()
+    if (address === undefined) throw noMaster(queue)
+    return await job.send(queue, address, attemptTimeout(job, job.timeout, job.maxAttempts))
   } catch (error) {
-    if (!loop.mayRetry(error)) throw loop.failure(error)
-  }
-  try {
-    return await pRetry(() => loop.nextAttempt(), {
-      retries: job.maxAttempts - 2,
-      minTimeout: 0,
-      shouldRetry: ({ error }) => loop.mayRetry(error),
-    })
-  } catch (error) {
-    throw loop.failure(error)
+    return new Retries(job, startedAt).goOn(error, queue, address)
   }
 }
 
-class SendLoop<T> {
+/** The attempts after a first one that failed. */
+class Retries<T> {
   readonly #job: SendJob<T>
-  readonly #startedAt = monotonicNow()
+  readonly #startedAt: number
   readonly #attempts: SendAttempt[] = []
   #lastError: RocketMQError | undefined
   #lastBrokerName: string | undefined
 
-  constructor(job: SendJob<T>) {
+  constructor(job: SendJob<T>, startedAt: number) {
     this.#job = job
+    this.#startedAt = startedAt
+  }
+
+  async goOn(firstError: unknown, queue: MessageQueue, address: string | undefined): Promise<T> {
+    this.#record(firstError, queue, address, this.#startedAt)
+    if (!this.#mayRetry(firstError)) throw this.#failure(firstError)
+    try {
+      return await pRetry(() => this.#attempt(), {
+        retries: this.#job.maxAttempts - 2,
+        minTimeout: 0,
+        shouldRetry: ({ error }) => this.#mayRetry(error),
+      })
+    } catch (error) {
+      throw this.#failure(error)
+    }
   }
 
   /** Waits first where the same broker, or one that is busy, must be asked again. */
-  async nextAttempt(): Promise<T> {
-    const { queue, hasOthers } = await this.#job.choose(this.#lastBrokerName)
+  async #attempt(): Promise<T> {
+    const job = this.#job
+    const queue = job.chooseQueue(this.#lastBrokerName)
     if (queue.brokerName === this.#lastBrokerName || this.#isBusy()) {
-      await sleep(
-        Math.min(this.#backOff(), Math.max(0, this.#remaining())),
-        this.#job.signal,
-        `send to topic ${this.#job.topic}`,
-      )
+      const wait = Math.min(this.#backOff(), Math.max(0, this.#remaining()))
+      await sleep(wait, job.signal, `send to topic ${job.topic}`)
     }
-    return this.#attemptAt(queue, hasOthers)
+    const startedAt = monotonicNow()
+    const address = job.addressOf(queue)
+    try {
+      if (address === undefined) throw noMaster(queue)
+      const attemptsLeft = job.maxAttempts - this.#attempts.length
+      return await job.send(queue, address, attemptTimeout(job, this.#remaining(), attemptsLeft))
+    } catch (error) {
+      this.#record(error, queue, address, startedAt)
+      throw error
+    }
   }
 
-  async attempt(): Promise<T> {
-    const { queue, hasOthers } = await this.#job.choose(undefined)
-    return this.#attemptAt(queue, hasOthers)
+  #record(error: unknown, queue: MessageQueue, address: string | undefined, startedAt: number): void {
+    if (!(error instanceof RocketMQError)) return
+    this.#lastError = error
+    this.#lastBrokerName = queue.brokerName
+    this.#attempts.push({
+      brokerName: queue.brokerName,
+      queueId: queue.queueId,
+      address,
+      elapsed: Math.round(monotonicNow() - startedAt),
+      code: error.code,
+      message: error.message,
+      stored: mayBeStored(error) ? 'unknown' : 'no',
+    })
+    this.#job.onFailure(error, queue)
   }
 
-  mayRetry(error: unknown): boolean {
+  #mayRetry(error: unknown): boolean {
     const { maxAttempts, isQueueFixed, signal } = this.#job
     if (this.#attempts.length >= maxAttempts || signal?.aborted || this.#remaining() <= 0) return false
     if (error instanceof RemotingError) return !isQueueFixed || !error.sent
@@ -114,43 +136,12 @@ class SendLoop<T> {
     return false
   }
 
-  failure(error: unknown): unknown {
-    if (this.#attempts.length === 0) return error
-    // The loop ended between two attempts: the time was over, or the route was gone. The last attempt says why.
+  #failure(error: unknown): unknown {
+    // Between two attempts the time may end or the route go; then the last attempt says why.
     const isAbort = error instanceof ClientError && error.code === 'ABORTED'
-    const last = !isAbort && this.#lastError !== undefined ? this.#lastError : error
+    const last = isAbort ? error : (this.#lastError ?? error)
     if (!(last instanceof RocketMQError)) return error
     return sendFailure(last, this.#job.topic, this.#attempts, monotonicNow() - this.#startedAt)
-  }
-
-  async #attemptAt(queue: MessageQueue, hasOthers: boolean): Promise<T> {
-    const startedAt = monotonicNow()
-    const address = this.#job.addressOf(queue)
-    try {
-      if (address === undefined) throw noMaster(queue)
-      return await this.#job.send(queue, address, this.#attemptTimeout(hasOthers))
-    } catch (error) {
-      if (!(error instanceof RocketMQError)) throw error
-      this.#lastError = error
-      this.#lastBrokerName = queue.brokerName
-      this.#attempts.push({
-        brokerName: queue.brokerName,
-        queueId: queue.queueId,
-        address,
-        elapsed: Math.round(monotonicNow() - startedAt),
-        code: error.code,
-        message: error.message,
-        stored: mayBeStored(error) ? 'unknown' : 'no',
-      })
-      this.#job.onFailure(error, queue)
-      throw error
-    }
-  }
-
-  #attemptTimeout(hasOthers: boolean): number {
-    const remaining = Math.max(1, this.#remaining())
-    const attemptsLeft = this.#job.maxAttempts - this.#attempts.length
-    return hasOthers && attemptsLeft > 1 ? remaining / attemptsLeft : remaining
   }
 
   #remaining(): number {
@@ -164,6 +155,11 @@ class SendLoop<T> {
   #backOff(): number {
     return Math.min(MAX_BACK_OFF, MIN_BACK_OFF * 2 ** this.#attempts.length) * (0.5 + Math.random())
   }
+}
+
+function attemptTimeout(job: SendJob<unknown>, remaining: number, attemptsLeft: number): number {
+  const time = Math.max(1, remaining)
+  return attemptsLeft > 1 && job.hasOtherBrokers() ? time / attemptsLeft : time
 }
 
 /** A refusal means that nothing was stored, except for SYSTEM_ERROR, which a broker also answers when storing went wrong half-way. */

@@ -52,10 +52,11 @@ export class Channel {
   readonly #inFlight: InFlight
   readonly #settled: (call: PendingCall) => void
   readonly #onFrame: (frame: RemotingCommand) => void
-  /** Frames that wait until the socket has taken what was written before. */
-  #waiting: (() => void)[] = []
+  /** Calls whose frames wait until the socket has taken what was written before, oldest first. */
+  readonly #waiting = new Map<PendingCall, () => void>()
   #isOpen = true
   #closeError: RemotingError | undefined
+  #hasAnswered = false
   #lastReadAt = monotonicNow()
   #lastWriteAt = this.#lastReadAt
   #dropped = 0
@@ -68,7 +69,10 @@ export class Channel {
     this.#decoder = new FrameDecoder(options.maxFrameSize)
     this.#writes = new WriteQueue(socket)
     this.#inFlight = new InFlight((call) => handlers.onTimeout(this, call))
-    this.#settled = (call) => this.#inFlight.remove(call)
+    this.#settled = (call) => {
+      this.#inFlight.remove(call)
+      this.#waiting.delete(call)
+    }
     this.#onFrame = (frame) => this.#receive(frame)
     socket.on('data', (chunk: Buffer) => this.#read(chunk))
     socket.on('drain', () => this.#writeWaiting())
@@ -86,6 +90,11 @@ export class Channel {
 
   get isOpen(): boolean {
     return this.#isOpen
+  }
+
+  /** Whether an answer ever came: there is a server that speaks this protocol. */
+  get hasAnswered(): boolean {
+    return this.#hasAnswered
   }
 
   get inFlight(): number {
@@ -126,16 +135,8 @@ export class Channel {
     if (call.isSettled) return call.promise
     this.#inFlight.add(call)
     call.onSettled = this.#settled
-    this.#whenWritable(call, () => {
-      this.#writes.append(
-        this.#options.serializeType,
-        { code: command.code, opaque: call.opaque, flag: 0 },
-        command.request,
-        header,
-        body,
-      )
-      call.isSent = true
-    })
+    if (this.#isWritable()) this.#write(call, command, header, body, 0)
+    else this.#waiting.set(call, () => this.#write(call, command, header, body, 0))
     return call.promise
   }
 
@@ -149,28 +150,24 @@ export class Channel {
   ): Promise<void> {
     const call = new PendingCall(command.name, this.address, timeout, signal)
     if (!call.isSettled && !this.#isOpen) call.reject(this.#closedError(call))
+    else if (!call.isSettled && this.#inFlight.size >= MAX_IN_FLIGHT) call.reject(this.#tooMany(command.name))
     if (call.isSettled) return call.promise.then(nothing)
-    this.#inFlight.add(call)
-    call.onSettled = this.#settled
-    let isWritten = false
-    this.#whenWritable(call, () => {
-      this.#writes.append(
-        this.#options.serializeType,
-        { code: command.code, opaque: call.opaque, flag: ONEWAY_FLAG },
-        command.request,
-        header,
-        body,
-      )
-      isWritten = true
-      call.resolve(NO_ANSWER)
-    })
-    // Written at once, as nearly always: no promise of the call's own has to be waited for.
-    return isWritten ? DONE : call.promise.then(nothing)
+    if (this.#isWritable()) {
+      // An opaque of its own, should the server answer all the same.
+      call.opaque = this.#inFlight.nextOpaque()
+      this.#write(call, command, header, body, ONEWAY_FLAG)
+    } else {
+      // Its place among the calls gives it its deadline while it waits.
+      this.#inFlight.add(call)
+      call.onSettled = this.#settled
+      this.#waiting.set(call, () => this.#write(call, command, header, body, ONEWAY_FLAG))
+    }
+    return call.promise.then(nothing)
   }
 
-  /** Answers a request of the server. Dropped when the channel is closed. */
+  /** Answers a request of the server. Dropped when the channel is closed, or the server asks but does not read. */
   reply(request: RemotingCommand, reply: ServerReply): void {
-    if (!this.#isOpen || request.isOneway) return
+    if (!this.#isOpen || request.isOneway || !this.#isWritable()) return
     const head = { code: reply.code, opaque: request.opaque, flag: RESPONSE_FLAG }
     const withRemark = reply.remark === undefined ? head : { ...head, remark: reply.remark }
     this.#writes.append(request.serializeType, withRemark, NO_FIELDS, {}, reply.body)
@@ -193,25 +190,30 @@ export class Channel {
     this.#socket.destroy()
   }
 
-  #whenWritable(call: PendingCall, write: () => void): void {
-    if (this.#writes.length <= this.#options.sendBufferSize && this.#waiting.length === 0) this.#write(call, write)
-    else this.#waiting.push(() => this.#write(call, write))
+  #isWritable(): boolean {
+    return this.#waiting.size === 0 && this.#writes.length <= this.#options.sendBufferSize
   }
 
-  #write(call: PendingCall, write: () => void): void {
+  #write<Q, S>(call: PendingCall, command: Command<Q, S>, header: Q, body: Uint8Array | undefined, flag: number): void {
     if (call.isSettled) return
     this.#lastWriteAt = call.startedAt
+    const head = { code: command.code, opaque: call.opaque, flag }
     try {
-      write()
+      this.#writes.append(this.#options.serializeType, head, command.request, header, body)
     } catch (error) {
       call.reject(error as Error)
+      return
     }
+    call.isSent = true
+    if (flag === ONEWAY_FLAG) call.resolve(NO_ANSWER)
   }
 
   #writeWaiting(): void {
-    let next = 0
-    while (next < this.#waiting.length && this.#writes.length <= this.#options.sendBufferSize) this.#waiting[next++]?.()
-    this.#waiting = this.#waiting.slice(next)
+    for (const [call, write] of this.#waiting) {
+      if (this.#writes.length > this.#options.sendBufferSize) return
+      this.#waiting.delete(call)
+      write()
+    }
   }
 
   #read(chunk: Buffer): void {
@@ -230,6 +232,7 @@ export class Channel {
       this.#handlers.onRequest(this, frame)
       return
     }
+    this.#hasAnswered = true
     const call = this.#inFlight.take(frame.opaque)
     if (call === undefined) this.#dropped++
     else call.resolve(frame)
@@ -249,7 +252,7 @@ export class Channel {
     if (!this.#isOpen) return
     this.#isOpen = false
     this.#closeError = error
-    this.#waiting = []
+    this.#waiting.clear()
     this.#inFlight.close((call) => this.#closedError(call))
     this.#handlers.onClose(this, error)
   }
@@ -275,6 +278,5 @@ export class Channel {
   }
 }
 
-const DONE = Promise.resolve()
 const NO_ANSWER = {} as RemotingCommand
 const nothing = (): void => undefined

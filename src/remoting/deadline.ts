@@ -10,20 +10,29 @@ export function abortError(what: string, signal: AbortSignal): ClientError {
   return new ClientError('ABORTED', `${what} was aborted`, { cause: signal.reason })
 }
 
+/** What every call that waits takes. */
+export interface WaitOptions {
+  /** In milliseconds. */
+  readonly timeout?: number | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
 /**
- * Waits for `promise`, but no longer than `timeout`, and not after `signal` fires. The promise itself goes on, and its later rejection is nobody's.
+ * Waits for `promise`, but no longer than `timeout` where one is given, and not after `signal` fires. The promise itself goes on, and its later rejection is nobody's.
  *
  * @param onTimeout - Makes the error to reject with when the time is over.
  */
 export function withDeadline<T>(
   promise: Promise<T>,
-  timeout: number,
+  timeout: number | undefined,
   signal: AbortSignal | undefined,
   what: string,
   onTimeout: () => Error,
 ): Promise<T> {
+  if (timeout === undefined && signal === undefined) return promise
   return new Promise<T>((resolve, reject) => {
-    const timer = setTimeout(() => finish(() => reject(onTimeout())), Math.max(0, timeout))
+    const expire = () => finish(() => reject(onTimeout()))
+    const timer = timeout === undefined ? undefined : setTimeout(expire, Math.max(0, timeout))
     const onAbort = () => finish(() => reject(abortError(what, signal as AbortSignal)))
     const finish = (settle: () => void) => {
       clearTimeout(timer)

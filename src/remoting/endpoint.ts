@@ -1,7 +1,7 @@
 import { connect as netConnect, type Socket } from 'node:net'
 import pRetry, { AbortError } from 'p-retry'
-import { RemotingError } from '../errors.js'
-import { parseAddress } from './address.js'
+import { RemotingError, shown } from '../errors.js'
+import { type HostAndPort, parseAddress } from './address.js'
 import { Channel, type ChannelHandlers, type ChannelOptions } from './channel.js'
 import { monotonicNow } from './deadline.js'
 
@@ -33,11 +33,13 @@ export class Endpoint {
   readonly #handlers: EndpointHandlers
   #channel: Channel | undefined
   #connecting: Promise<Channel> | undefined
-  /** The socket of a connect under way. */
-  #socket: Socket | undefined
+  /** The sockets of connects under way, a probe's too. */
+  readonly #dialling = new Set<Socket>()
   #retry: AbortController | undefined
   #lastError: RemotingError | undefined
   #wantedAt = 0
+  /** Connections in a row that broke before they gave one answer. */
+  #useless = 0
   #isClosed = false
 
   constructor(address: string, options: EndpointOptions, handlers: EndpointHandlers) {
@@ -78,6 +80,19 @@ export class Endpoint {
     if (this.#channel === channel) this.#channel = undefined
   }
 
+  /**
+   * Takes note that a channel is gone. A connection that breaks is opened again at once; when the next one breaks too before it gave an answer, whoever
+   * listens there is no server of use, and a back-off keeps us from dialling in a loop.
+   */
+  closed(channel: Channel, error: RemotingError | undefined): void {
+    if (this.#channel !== channel) return
+    this.#channel = undefined
+    this.#useless = channel.hasAnswered || error === undefined ? 0 : this.#useless + 1
+    if (this.#useless < 2) return
+    this.#lastError = error
+    this.#retryInBackground()
+  }
+
   /** Opens a second connection beside the first, to see whether the server is there. */
   async openProbe(): Promise<Channel> {
     return this.#openChannel()
@@ -92,7 +107,7 @@ export class Endpoint {
   close(): void {
     this.#isClosed = true
     this.#retry?.abort()
-    this.#socket?.destroy()
+    for (const socket of this.#dialling) socket.destroy()
     this.#channel?.close()
     this.#channel = undefined
   }
@@ -125,7 +140,7 @@ export class Endpoint {
     this.#retry = retry
     const options = {
       retries: Number.POSITIVE_INFINITY,
-      minTimeout: MIN_BACK_OFF,
+      minTimeout: Math.min(MAX_BACK_OFF, MIN_BACK_OFF * 2 ** Math.max(0, this.#useless - 2)),
       maxTimeout: MAX_BACK_OFF,
       randomize: true,
       signal: retry.signal,
@@ -149,14 +164,16 @@ export class Endpoint {
 
   #openChannel(): Promise<Channel> {
     return new Promise((resolve, reject) => {
-      const target = this.#options.addressMap(this.address)
-      const { host, port } = parseAddress(target)
+      const { host, port, dialled } = this.#target()
       const startedAt = monotonicNow()
       const socket = netConnect({ host, port, noDelay: true })
-      this.#socket = socket
-      const dialled = target === this.address ? '' : ` (dialled as ${target} by addressMap)`
-      const fail = (code: 'CONNECT_FAILED' | 'CONNECT_TIMEOUT', problem: string, cause?: unknown) => {
+      this.#dialling.add(socket)
+      const done = () => {
         clearTimeout(timer)
+        this.#dialling.delete(socket)
+      }
+      const fail = (code: 'CONNECT_FAILED' | 'CONNECT_TIMEOUT', problem: string, cause?: unknown) => {
+        done()
         socket.destroy()
         reject(this.#error(code, `${problem}${dialled}`, cause))
       }
@@ -170,13 +187,32 @@ export class Endpoint {
       socket.once('error', (cause: NodeJS.ErrnoException) => fail('CONNECT_FAILED', explain(cause), cause))
       socket.once('close', () => fail('CONNECT_FAILED', 'the connection was closed before it was open'))
       socket.once('connect', () => {
-        clearTimeout(timer)
-        if (this.#socket === socket) this.#socket = undefined
+        done()
         socket.removeAllListeners('error')
         socket.removeAllListeners('close')
         resolve(new Channel(socket, this.address, this.#options, this.#handlers))
       })
     })
+  }
+
+  /** Where to dial, by what the user's `addressMap` says. */
+  #target(): HostAndPort & { dialled: string } {
+    const { address } = this
+    let target: unknown
+    try {
+      target = this.#options.addressMap(address)
+    } catch (cause) {
+      throw this.#error('CONNECT_FAILED', `addressMap threw for this address: ${shown(cause)}`, cause)
+    }
+    try {
+      if (target === address) return { ...parseAddress(address), dialled: '' }
+      return {
+        ...parseAddress(String(target), 'what addressMap gave,'),
+        dialled: ` (dialled as ${target} by addressMap)`,
+      }
+    } catch (cause) {
+      throw this.#error('CONNECT_FAILED', cause instanceof Error ? cause.message : String(cause), cause)
+    }
   }
 
   #backingOffError(): RemotingError {

@@ -12,13 +12,16 @@ const MAX_OPAQUE = 0x7fff_ffff
 export class InFlight {
   readonly #calls = new Map<number, PendingCall>()
   readonly #onExpired: (call: PendingCall) => void
-  #nextOpaque = 0
+  readonly #maxOpaque: number
+  #nextOpaque: number
   #timer: NodeJS.Timeout | undefined
   #wakeAt = Number.POSITIVE_INFINITY
 
-  constructor(onExpired: (call: PendingCall) => void, firstOpaque = 0) {
+  /** @param maxOpaque - The one after which they begin again at 0; only tests have a reason to change it. */
+  constructor(onExpired: (call: PendingCall) => void, firstOpaque = 0, maxOpaque = MAX_OPAQUE) {
     this.#onExpired = onExpired
     this.#nextOpaque = firstOpaque
+    this.#maxOpaque = maxOpaque
   }
 
   get size(): number {
@@ -27,12 +30,19 @@ export class InFlight {
 
   /** Gives the call an opaque that no other pending call has, and watches its deadline. */
   add(call: PendingCall): void {
-    do {
-      call.opaque = this.#nextOpaque
-      this.#nextOpaque = this.#nextOpaque === MAX_OPAQUE ? 0 : this.#nextOpaque + 1
-    } while (this.#calls.has(call.opaque))
+    call.opaque = this.nextOpaque()
     this.#calls.set(call.opaque, call)
     if (call.deadline < this.#wakeAt) this.#wake(call.deadline)
+  }
+
+  /** An opaque that no pending call has. */
+  nextOpaque(): number {
+    let opaque: number
+    do {
+      opaque = this.#nextOpaque
+      this.#nextOpaque = opaque === this.#maxOpaque ? 0 : opaque + 1
+    } while (this.#calls.has(opaque))
+    return opaque
   }
 
   /** The call with this opaque, which is then no longer pending. */

@@ -5,7 +5,7 @@ import { BrokerError, ClientError, MessageError, RemotingError } from '../errors
 import type { Logger } from '../logger.js'
 import type { Channel, ServerReply } from './channel.js'
 import { probe } from './commands/probe.js'
-import { monotonicNow, withDeadline } from './deadline.js'
+import { monotonicNow, sleep, withDeadline } from './deadline.js'
 import { Endpoint, type EndpointHandlers, type EndpointOptions } from './endpoint.js'
 import type { PendingCall } from './pending-call.js'
 import { isRetryableResponse, ResponseCode, responseName } from './response-code.js'
@@ -56,6 +56,8 @@ export type RequestProcessor = (
 const IDLE_SPAN = 120_000
 const IDLE_CHECK_INTERVAL = 30_000
 const PROBE_TIMEOUT = 1_000
+/** How much later than a new connection an old one may answer before it counts as dead. */
+const PROBE_GRACE = 250
 
 /** Speaks commands with any number of addresses: one channel each, opened on first use. */
 export class RemotingClient extends EventEmitter<RemotingEvents> {
@@ -212,7 +214,7 @@ export class RemotingClient extends EventEmitter<RemotingEvents> {
 
   #onClose(channel: Channel, error: RemotingError | undefined): void {
     this.#channels.delete(channel)
-    this.#endpoints.get(channel.address)?.retire(channel)
+    this.#endpoints.get(channel.address)?.closed(channel, error)
     this.#options.logger.debug('disconnected', { address: channel.address, error: error?.message })
     this.#emit('disconnect', { address: channel.address, error })
   }
@@ -234,34 +236,35 @@ export class RemotingClient extends EventEmitter<RemotingEvents> {
   }
 
   /**
-   * A call found no answer. If nothing at all has come since it was sent, the connection may be half open: its peer gone without a word. A second
-   * connection tells: when a request is answered there while the first one stays silent, the second takes its place. A server that is merely
-   * stopped answers on neither, and keeps the connection it has.
+   * A call found no answer. If nothing at all has come since it was sent, the connection may be half open: its peer gone without a word. Both this connection
+   * and a second one are asked something that any server answers at once. Only when the second answers and this one stays silent, the second takes its place: a
+   * server that is merely stopped answers on neither, and one that holds a long poll answers on both.
    */
   async #onTimeout(channel: Channel, call: PendingCall): Promise<void> {
-    const endpoint = this.#endpoints.get(channel.address)
-    if (channel.lastReadAt > call.startedAt || endpoint?.channel !== channel || this.#probing.has(channel.address))
-      return
-    this.#probing.add(channel.address)
+    const { address } = channel
+    const endpoint = this.#endpoints.get(address)
+    if (channel.lastReadAt > call.startedAt || endpoint?.channel !== channel || this.#probing.has(address)) return
+    this.#probing.add(address)
     const readAt = channel.lastReadAt
     let second: Channel | undefined
     try {
+      const first = channel.invoke(probe, {}, undefined, PROBE_TIMEOUT, undefined).catch(() => undefined)
       second = await endpoint.openProbe()
       this.#channels.add(second)
       await second.invoke(probe, {}, undefined, PROBE_TIMEOUT, undefined)
-      if (channel.lastReadAt === readAt && endpoint.channel === channel && !this.#isClosed) {
-        endpoint.retire(channel)
-        endpoint.adopt(second)
-        const problem = `${channel.address}: the connection was half open: a new one is answered, the old one was silent`
-        channel.close(new RemotingError('CONNECTION_CLOSED', problem, { address: channel.address }))
+      await Promise.race([first, sleep(PROBE_GRACE, undefined, 'probe')])
+      if (channel.lastReadAt > readAt || endpoint.channel !== channel || this.#isClosed) {
+        second.close()
         return
       }
-      second.close()
+      endpoint.adopt(second)
+      const problem = `${address}: the connection was half open: a new one is answered, the old one was silent`
+      channel.close(new RemotingError('CONNECTION_CLOSED', problem, { address }))
     } catch (error) {
       second?.close()
-      this.#options.logger.debug('probe was not answered', { address: channel.address, error })
+      this.#options.logger.debug('probe was not answered', { address, error })
     } finally {
-      this.#probing.delete(channel.address)
+      this.#probing.delete(address)
     }
   }
 

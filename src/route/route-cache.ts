@@ -2,7 +2,7 @@ import { EventEmitter } from 'eventemitter3'
 import { BrokerError, ClientError } from '../errors.js'
 import type { Logger } from '../logger.js'
 import { getRouteInfoByTopic } from '../remoting/commands/route.js'
-import { monotonicNow, withDeadline } from '../remoting/deadline.js'
+import { monotonicNow, type WaitOptions, withDeadline } from '../remoting/deadline.js'
 import { safeEmit } from '../remoting/safe-emit.js'
 import { isTopicNotExist, type NameServerClient } from './name-server-client.js'
 import { TopicRoute } from './topic-route.js'
@@ -19,11 +19,6 @@ export interface RouteCacheOptions {
   /** For one question to the NameServers, in milliseconds. */
   readonly requestTimeout: number
   readonly logger: Logger
-}
-
-export interface RouteWaitOptions {
-  readonly timeout?: number | undefined
-  readonly signal?: AbortSignal | undefined
 }
 
 /** How a topic that does not exist yet may be created by its first message. */
@@ -77,12 +72,12 @@ export class RouteCache extends EventEmitter<RouteEvents> {
    *
    * @throws {@link ClientError} `TOPIC_NOT_FOUND` when no NameServer has it; {@link RemotingError} when none answers.
    */
-  async route(topic: string, options: RouteWaitOptions = {}): Promise<TopicRoute> {
+  async route(topic: string, options: WaitOptions = {}): Promise<TopicRoute> {
     return this.#routes.get(topic) ?? this.#wait(this.#fetch(topic), topic, options)
   }
 
   /** Asks again, whatever is known. */
-  refresh(topic: string, options: RouteWaitOptions = {}): Promise<TopicRoute> {
+  refresh(topic: string, options: WaitOptions = {}): Promise<TopicRoute> {
     return this.#wait(this.#fetch(topic), topic, options)
   }
 
@@ -111,7 +106,7 @@ export class RouteCache extends EventEmitter<RouteEvents> {
    * @throws {@link ClientError} `TOPIC_NOT_FOUND` when there is neither: brokers that create no topics have no template.
    * @see DefaultMQProducerImpl.tryToFindTopicPublishInfo
    */
-  async publishRoute(topic: string, newTopic: NewTopicOptions, options: RouteWaitOptions = {}): Promise<TopicRoute> {
+  async publishRoute(topic: string, newTopic: NewTopicOptions, options: WaitOptions = {}): Promise<TopicRoute> {
     const known = this.cachedPublishRoute(topic)
     if (known !== undefined) return known
     try {
@@ -125,7 +120,7 @@ export class RouteCache extends EventEmitter<RouteEvents> {
   async #templateRoute(
     topic: string,
     newTopic: NewTopicOptions,
-    options: RouteWaitOptions,
+    options: WaitOptions,
     notFound: ClientError,
   ): Promise<TopicRoute> {
     try {
@@ -138,20 +133,12 @@ export class RouteCache extends EventEmitter<RouteEvents> {
     }
   }
 
-  #wait(fetch: Promise<TopicRoute>, topic: string, options: RouteWaitOptions): Promise<TopicRoute> {
-    if (options.timeout === undefined && options.signal === undefined) return fetch
-    const timeout = options.timeout ?? this.#options.requestTimeout
+  #wait(fetch: Promise<TopicRoute>, topic: string, { timeout, signal }: WaitOptions): Promise<TopicRoute> {
     const what = `the route of topic ${topic}`
-    return withDeadline(
-      fetch,
-      timeout,
-      options.signal,
-      what,
-      () =>
-        new ClientError('NO_ROUTE_IN_TIME', `${what} did not come within ${Math.round(timeout)} ms`, {
-          retryable: true,
-        }),
-    )
+    const inTime = `did not come within ${Math.round(timeout ?? 0)} ms`
+    return withDeadline(fetch, timeout, signal, what, () => {
+      return new ClientError('NO_ROUTE_IN_TIME', `${what} ${inTime}`, { retryable: true })
+    })
   }
 
   #fetch(topic: string): Promise<TopicRoute> {

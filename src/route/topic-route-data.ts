@@ -1,11 +1,14 @@
 import { type JsonObject, type JsonValue, parseFastjson } from '../codec/fastjson.js'
-import { MessageError, shown } from '../errors.js'
+import { shownJson } from '../codec/shown-json.js'
+import { MessageError } from '../errors.js'
 
 /** Bits of `perm` (`PermName`). */
 const PERM_READ = 4
 const PERM_WRITE = 2
 /** More than any broker has; a route that says more is broken or hostile. */
 const MAX_QUEUES_PER_BROKER = 65_535
+/** Of all brokers together: few bytes can name more queues than there is memory for. */
+const MAX_QUEUES_PER_TOPIC = 1_000_000
 
 export const MASTER_ID = 0
 
@@ -46,12 +49,29 @@ export function isWritable(perm: number): boolean {
  */
 export function parseTopicRouteData(body: Buffer): TopicRouteData {
   const root = object(parseFastjson(body.toString('utf8')), 'route')
-  const orderTopicConf = root.orderTopicConf
+  const queueDatas = list(root.queueDatas, 'queueDatas').map(queueData).sort(byBrokerName)
+  checkTotal(
+    queueDatas.map((data) => Math.max(data.readQueueNums, data.writeQueueNums)),
+    'queueDatas',
+  )
+  const orderTopicConf = typeof root.orderTopicConf === 'string' ? root.orderTopicConf : ''
+  checkTotal(
+    parseOrderTopicConf(orderTopicConf).map(({ count }) => count),
+    'orderTopicConf',
+  )
   return {
-    orderTopicConf: typeof orderTopicConf === 'string' && orderTopicConf !== '' ? orderTopicConf : undefined,
-    queueDatas: list(root.queueDatas, 'queueDatas').map(queueData).sort(byBrokerName),
+    orderTopicConf: orderTopicConf === '' ? undefined : orderTopicConf,
+    queueDatas,
     brokerDatas: list(root.brokerDatas, 'brokerDatas').map(brokerData).sort(byBrokerName),
   }
+}
+
+/** Reads `broker-a:4;broker-b:4`: the brokers of an ordered topic and how many queues it has on each. Parts that say nothing are left out. */
+export function parseOrderTopicConf(orderTopicConf: string): { brokerName: string; count: number }[] {
+  return orderTopicConf.split(';').flatMap((part) => {
+    const [brokerName = '', count = ''] = part.split(':')
+    return brokerName === '' || !/^\d{1,5}$/.test(count) ? [] : [{ brokerName, count: Number(count) }]
+  })
 }
 
 /** Text that is equal for equal routes. */
@@ -74,7 +94,7 @@ function queueData(value: JsonValue, index: number): QueueData {
 function brokerData(value: JsonValue, index: number): BrokerData {
   const path = `brokerDatas[${index}]`
   const data = object(value, path)
-  const addresses = object(data.brokerAddrs ?? {}, `${path}.brokerAddrs`)
+  const addresses = isAbsent(data.brokerAddrs) ? {} : object(data.brokerAddrs, `${path}.brokerAddrs`)
   const brokerAddrs = new Map<number, string>()
   for (const id of Object.keys(addresses).sort((a, b) => Number(a) - Number(b))) {
     const address = addresses[id]
@@ -101,8 +121,12 @@ function object(value: JsonValue | undefined, path: string): JsonObject {
   return value as JsonObject
 }
 
+function isAbsent(value: JsonValue | undefined): value is undefined | null {
+  return value === undefined || value === null
+}
+
 function list(value: JsonValue | undefined, path: string): JsonValue[] {
-  if (value === undefined || value === null) return []
+  if (isAbsent(value)) return []
   if (!Array.isArray(value)) throw wrong(path, value, 'a list')
   return value
 }
@@ -123,6 +147,11 @@ function queueCount(value: JsonValue | undefined, path: string): number {
   return count
 }
 
+function checkTotal(counts: readonly number[], path: string): void {
+  const total = counts.reduce((sum, count) => sum + count, 0)
+  if (total > MAX_QUEUES_PER_TOPIC) throw wrong(path, total, `at most ${MAX_QUEUES_PER_TOPIC} queues`)
+}
+
 function wrong(path: string, value: unknown, expected: string): MessageError {
-  return new MessageError('JSON_MALFORMED', `${path} of a route is ${shown(value)}, ${expected} expected`)
+  return new MessageError('JSON_MALFORMED', `${path} of a route is ${shownJson(value)}, ${expected} expected`)
 }

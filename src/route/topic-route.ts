@@ -1,6 +1,13 @@
 import type { MessageQueue } from '../message/message.js'
 import { compareMessageQueues } from '../message/message-queue.js'
-import { isReadable, isWritable, MASTER_ID, routeFingerprint, type TopicRouteData } from './topic-route-data.js'
+import {
+  isReadable,
+  isWritable,
+  MASTER_ID,
+  parseOrderTopicConf,
+  routeFingerprint,
+  type TopicRouteData,
+} from './topic-route-data.js'
 
 /** A topic's route with the queues that follow from it. It never changes: a refresh makes another one. */
 export class TopicRoute {
@@ -9,6 +16,8 @@ export class TopicRoute {
   readonly fingerprint: string
   /** Where messages can be sent: writable queues of brokers that have a master; in order of broker name and queue id. */
   readonly publishQueues: readonly MessageQueue[]
+  /** Whether the publish queues lie on more than one broker. */
+  readonly hasSeveralPublishBrokers: boolean
   /** Where messages can be read, masters or not. */
   readonly subscribeQueues: readonly MessageQueue[]
 
@@ -17,6 +26,7 @@ export class TopicRoute {
     this.data = data
     this.fingerprint = routeFingerprint(data)
     this.publishQueues = publishQueuesOf(topic, data)
+    this.hasSeveralPublishBrokers = new Set(this.publishQueues.map((queue) => queue.brokerName)).size > 1
     this.subscribeQueues = subscribeQueuesOf(topic, data)
   }
 
@@ -56,10 +66,7 @@ function subscribeQueuesOf(topic: string, data: TopicRouteData): MessageQueue[] 
 
 /** `broker-a:4;broker-b:4`: a topic whose queues are fixed, so that ordering survives the loss of a broker. */
 function orderedQueues(topic: string, orderTopicConf: string): MessageQueue[] {
-  return orderTopicConf.split(';').flatMap((part) => {
-    const [brokerName = '', count = ''] = part.split(':')
-    return brokerName === '' || !/^\d{1,5}$/.test(count) ? [] : queues(topic, brokerName, Number(count))
-  })
+  return parseOrderTopicConf(orderTopicConf).flatMap(({ brokerName, count }) => queues(topic, brokerName, count))
 }
 
 function queues(topic: string, brokerName: string, count: number): MessageQueue[] {
