@@ -1,6 +1,7 @@
 export { Client, type ClientHealth, type ClientState } from './client/client.js'
-export type { ClientOptions } from './client/client-options.js'
+export type { ConnectionOptions } from './client/client-options.js'
 export type { ClientEvents } from './client/member.js'
+export type { ClientOptions } from './client/member-options.js'
 export type { MessageModel } from './client/subscription-data.js'
 export type { SerializeType } from './codec/remoting-command.js'
 export {

@@ -3,11 +3,10 @@ import type { SerializeType } from '../codec/remoting-command.js'
 import { ClientError } from '../errors.js'
 import { type Logger, silentLogger } from '../logger.js'
 import { parseAddress } from '../remoting/address.js'
-import type { Client } from './client.js'
 import { flag, invalid, milliseconds, type OptionRule, oneOf, optionalValue, wholeNumber } from './option-rules.js'
 
-/** What every producer and consumer takes. Times are in milliseconds, sizes in bytes. */
-export interface ClientOptions {
+/** What a `Client` takes. Times are in milliseconds, sizes in bytes. */
+export interface ConnectionOptions {
   /**
    * The NameServers: `'host:port;host:port'` or a list. Host names are resolved anew on every connect; IPv6 as `[::1]:9876`.
    * Default: the environment variable `NAMESRV_ADDR`.
@@ -35,8 +34,6 @@ export interface ClientOptions {
   pollNameServerInterval?: number
   /** Between two heartbeats. Default 30000; brokers forget a client after 120000. */
   heartbeatBrokerInterval?: number
-  /** Share one `Client` (sockets, routes, heartbeats). With it, the options above belong to that client and can't be given again. */
-  client?: Client
   /** Default: silent. */
   logger?: Logger
 }

@@ -6,7 +6,7 @@ import { RemotingClient } from '../remoting/remoting-client.js'
 import { NameServerClient } from '../route/name-server-client.js'
 import { RouteCache } from '../route/route-cache.js'
 import { MASTER_ID } from '../route/topic-route-data.js'
-import { type ClientOptions, clientOptionRules, type ResolvedClientOptions } from './client-options.js'
+import { type ConnectionOptions, clientOptionRules, type ResolvedClientOptions } from './client-options.js'
 import { Heartbeat } from './heartbeat.js'
 import { resolveOptions } from './option-rules.js'
 
@@ -39,7 +39,7 @@ export class Client {
   #closing: Promise<void> | undefined
 
   /** @throws {@link ClientError} `INVALID_OPTION`, `NO_NAME_SERVER`, `INVALID_ADDRESS`. */
-  constructor(options: Omit<ClientOptions, 'client'> = {}) {
+  constructor(options: ConnectionOptions = {}) {
     this.options = resolveOptions(clientOptionRules, options, 'Client')
     this.logger = this.options.logger
     this.clientId = makeClientId(this.options)
@@ -82,6 +82,20 @@ export class Client {
     return this.#starting
   }
 
+  /**
+   * Ends timers and sockets as if it had not been started, for a member of its own that fails to start; it can be started again.
+   *
+   * @internal
+   */
+  stop(): void {
+    if (this.#state !== 'running') return
+    this.#state = 'created'
+    this.#starting = undefined
+    this.routes.stop()
+    this.heartbeat.stop()
+    this.remoting.closeConnections()
+  }
+
   /** Ends timers and sockets. Nothing of this client keeps the process alive when it resolves. */
   shutdown(): Promise<void> {
     this.#closing ??= this.#shutdown()
@@ -116,9 +130,9 @@ export class Client {
       await this.#reachNameServer()
     } catch (error) {
       this.remoting.closeConnections()
-      throw error
+      throw this.#isClosed() ? closedWhileStarting(error) : error
     }
-    if (this.#state === 'closed') throw new ClientError('CLOSED', 'the client was shut down while it was starting')
+    if (this.#isClosed()) throw closedWhileStarting()
     this.#state = 'running'
     this.routes.start()
     this.heartbeat.start()
@@ -144,12 +158,20 @@ export class Client {
     await this.remoting.shutdown()
   }
 
+  #isClosed(): boolean {
+    return this.#state === 'closed'
+  }
+
   #isBroker(address: string): boolean {
     for (const broker of this.routes.brokers.values()) {
       for (const known of broker.brokerAddrs.values()) if (known === address) return this.#state === 'running'
     }
     return false
   }
+}
+
+function closedWhileStarting(cause?: unknown): ClientError {
+  return new ClientError('CLOSED', 'the client was shut down while it was starting', { cause })
 }
 
 function makeClientId(options: ResolvedClientOptions): string {

@@ -5,7 +5,8 @@ import { type WaitOptions, withDeadline } from '../remoting/deadline.js'
 import { safeEmit } from '../remoting/safe-emit.js'
 import type { TopicRoute } from '../route/topic-route.js'
 import { Client, type ClientHealth } from './client.js'
-import { CLIENT_OPTION_NAMES, type ClientOptions } from './client-options.js'
+import { CLIENT_OPTION_NAMES, type ConnectionOptions } from './client-options.js'
+import type { ClientOptions } from './member-options.js'
 
 /** Events that every producer and consumer has. */
 export interface ClientEvents {
@@ -38,7 +39,7 @@ export abstract class Member extends EventEmitter<ClientEvents> {
   constructor(options: ClientOptions) {
     super()
     this.#ownsClient = options.client === undefined
-    this.client = options.client ?? new Client(clientOptionsOf(options))
+    this.client = options.client ?? new Client(connectionOptionsOf(options))
     this.#forwardEvents()
   }
 
@@ -66,7 +67,7 @@ export abstract class Member extends EventEmitter<ClientEvents> {
     if (this.#closing !== undefined) return Promise.reject(this.#closedError('start'))
     this.#starting ??= this.#start().catch((error: unknown) => {
       this.#starting = undefined
-      this.#state = 'created'
+      if (this.#state === 'starting') this.#state = 'created'
       throw error
     })
     const { timeout, signal } = options
@@ -102,8 +103,8 @@ export abstract class Member extends EventEmitter<ClientEvents> {
 
   /** @throws {@link ClientError} `NOT_STARTED` or `CLOSED`. */
   protected checkRunning(what: string): void {
-    if (this.#state === 'running') return
     if (this.#closing !== undefined) throw this.#closedError(what)
+    if (this.#state === 'running') return
     throw new ClientError('NOT_STARTED', `${what}: call start() first and wait for it`)
   }
 
@@ -116,9 +117,19 @@ export abstract class Member extends EventEmitter<ClientEvents> {
   async #start(): Promise<void> {
     this.#state = 'starting'
     await this.client.start()
-    await this.onStart()
+    if (this.#closing === undefined) await this.#startOwn()
     if (this.#closing !== undefined) throw this.#closedError('start')
-    this.#state = 'running'
+  }
+
+  async #startOwn(): Promise<void> {
+    try {
+      await this.onStart()
+      // Also when a shutdown has come meanwhile: it ends what is running.
+      this.#state = 'running'
+    } catch (error) {
+      if (this.#ownsClient) this.client.stop()
+      throw error
+    }
   }
 
   async #shutdown(timeout: number | undefined): Promise<void> {
@@ -151,11 +162,14 @@ export abstract class Member extends EventEmitter<ClientEvents> {
   }
 }
 
-function clientOptionsOf(options: ClientOptions): ClientOptions {
+function connectionOptionsOf(options: ClientOptions): ConnectionOptions {
   const own: Record<string, unknown> = {}
   for (const [name, value] of Object.entries(options)) if (CLIENT_OPTION_NAMES.includes(name)) own[name] = value
   return own
 }
+
+/** What every member takes beside the options of its own kind. */
+export const MEMBER_OPTION_NAMES: readonly string[] = [...CLIENT_OPTION_NAMES, 'client']
 
 /**
  * Checks that a member's options name what belongs to the `Client` only when they bring no shared one, and hands back the rest.
@@ -169,10 +183,11 @@ export function memberOptionsOf(options: ClientOptions, owner: string): Record<s
   if (client !== undefined && !(client instanceof Client)) {
     throw new ClientError('INVALID_OPTION', `option client of ${owner} is no Client`)
   }
-  const own: Record<string, unknown> = {}
+  // Without a prototype, a name such as __proto__ is one more unknown option.
+  const own = Object.create(null) as Record<string, unknown>
   for (const [name, value] of Object.entries(rest)) {
     if (!CLIENT_OPTION_NAMES.includes(name)) own[name] = value
-    else if (client !== undefined)
+    else if (client !== undefined && value !== undefined)
       throw new ClientError(
         'INVALID_OPTION',
         `option ${name} of ${owner} belongs to the client that it shares: give it there`,

@@ -11,12 +11,14 @@ type Values<R> = { [K in keyof R]: R[K] extends OptionRule<infer T> ? T : never 
 /**
  * Resolves the options of a client: defaults filled in, every value checked, the input untouched.
  *
+ * @param others - Further names that the owner takes and that are resolved elsewhere: an unknown one may be meant for one of them.
  * @throws {@link ClientError} `INVALID_OPTION` for a value that does not fit and for an unknown name, with the nearest known one.
  */
 export function resolveOptions<R extends Record<string, OptionRule<unknown>>>(
   rules: R,
   options: unknown,
   owner: string,
+  others: readonly string[] = [],
 ): Values<R> {
   if (typeof options !== 'object' || options === null) {
     throw new ClientError('INVALID_OPTION', `${owner} needs an options object, not ${shown(options)}`)
@@ -24,7 +26,7 @@ export function resolveOptions<R extends Record<string, OptionRule<unknown>>>(
   const given = options as Record<string, unknown>
   const names = Object.keys(rules)
   for (const name of Object.keys(given)) {
-    if (!names.includes(name)) throw unknownOption(name, names, owner)
+    if (!names.includes(name)) throw unknownOption(name, [...names, ...others], owner)
   }
   const resolved: Record<string, unknown> = {}
   for (const name of names) {

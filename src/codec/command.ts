@@ -108,7 +108,7 @@ export class HeaderCodec<T> {
       const value = values[field.name]
       if (!this.#isGiven(field, value)) continue
       const quoted = typeof value === 'string' ? JSON.stringify(value) : `"${String(value)}"`
-      text += `${text.length > 1 ? ',' : ''}"${field.wireName}":${quoted}`
+      text += (text.length > 1 ? ',' : '') + field.jsonKey + quoted
     }
     return `${text}}`
   }
@@ -152,5 +152,6 @@ function compile(name: string, field: HeaderField<unknown>): CompiledField {
   const wireKey = Buffer.alloc(2 + text.length)
   wireKey.writeInt16BE(text.length)
   text.copy(wireKey, 2)
-  return { name, wireName, javaType: field.javaType, isOptional: field.isOptional, wireKey }
+  const jsonKey = `${JSON.stringify(wireName)}:`
+  return { name, wireName, javaType: field.javaType, isOptional: field.isOptional, wireKey, jsonKey }
 }

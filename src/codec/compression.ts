@@ -38,6 +38,8 @@ interface InflateResult {
 const LEVELS = { ZLIB: { min: 0, max: 9, default: 5 }, ZSTD: { min: 1, max: 22, default: 3 } } as const
 /** Larger than the 16 KiB of `node:zlib`, since each chunk is a trip to the thread pool; small enough to pass the limit by little. */
 const CHUNK_SIZE = 64 * 1024
+const SMALL_CHUNK_SIZE = 16 * 1024
+const LARGE_INPUT = 4 * 1024
 /** The format allows more, which `node:zlib` refuses. */
 const MAX_NATIVE_WINDOW = 128 * 1024 * 1024
 
@@ -73,7 +75,7 @@ export function isZstdWritable(): boolean {
 /**
  * Decompresses a small body at once.
  *
- * @param maxOutput - Most bytes that may come out. No more than about that much memory is taken, whatever the input says.
+ * @param maxOutput - Most bytes that may come out. Input that holds more is refused after about that much memory has been taken.
  * @throws {@link MessageError} `BODY_TOO_LARGE` when more would come out; `DECOMPRESS_FAILED` when the input is malformed, cut off or
  * followed by other bytes.
  */
@@ -86,8 +88,9 @@ export function decompressSync(type: CompressionType, input: Buffer, maxOutput: 
         return runAtOnce(readLz4Frames(input, maxOutput))
       case 'ZSTD': {
         const layout = runAtOnce(measureZstdFrames(input, maxOutput))
-        if (zstd === undefined || !isForNative(layout, maxOutput))
-          return runAtOnce(readZstdFrames(input, layout, maxOutput))
+        if (zstd === undefined || !isForNative(layout, maxOutput)) {
+          return compact(runAtOnce(readZstdFrames(input, layout, maxOutput)))
+        }
         return withinLimit(zstd.zstdDecompressSync(input, outputOptions(input, maxOutput)), maxOutput)
       }
     }
@@ -100,7 +103,7 @@ export function decompressSync(type: CompressionType, input: Buffer, maxOutput: 
  * Decompresses a body of any size without holding up the event loop: on the thread pool where the runtime can, else in slices.
  * The input must not change until it settles.
  *
- * @param maxOutput - Most bytes that may come out. No more than about that much memory is taken, whatever the input says.
+ * @param maxOutput - Most bytes that may come out. Input that holds more is refused after about that much memory has been taken.
  * @throws {@link MessageError} as {@link decompressSync}.
  */
 export async function decompress(type: CompressionType, input: Buffer, maxOutput: number): Promise<Buffer> {
@@ -113,7 +116,7 @@ export async function decompress(type: CompressionType, input: Buffer, maxOutput
       case 'ZSTD': {
         const layout = await runInSlices(measureZstdFrames(input, maxOutput))
         if (zstd === undefined || !isForNative(layout, maxOutput)) {
-          return await runInSlices(readZstdFrames(input, layout, maxOutput))
+          return compact(await runInSlices(readZstdFrames(input, layout, maxOutput)))
         }
         const { zstdDecompress } = zstd
         const output = await settled((callback) => zstdDecompress(input, outputOptions(input, maxOutput), callback))
@@ -163,9 +166,9 @@ function isForNative(layout: ZstdLayout, maxOutput: number): boolean {
 }
 
 function outputOptions(input: Buffer, maxOutput: number): { chunkSize: number; maxOutputLength: number } {
-  // A limit of 0 is none that node:zlib takes: see withinLimit.
+  // node:zlib takes no limit of 0, so withinLimit looks again.
   return {
-    chunkSize: Math.min(CHUNK_SIZE, Math.max(1024, 8 * input.length)),
+    chunkSize: input.length < LARGE_INPUT ? SMALL_CHUNK_SIZE : CHUNK_SIZE,
     maxOutputLength: Math.max(1, maxOutput),
   }
 }
@@ -179,7 +182,15 @@ function inflated(result: unknown, input: Buffer, maxOutput: number): Buffer {
 
 function withinLimit(output: Buffer, maxOutput: number): Buffer {
   if (output.length > maxOutput) throw new MessageError('BODY_TOO_LARGE', 'the output is too large')
-  return output
+  return compact(output)
+}
+
+/** A decoder's chunk or block is larger than a small body, which must not keep it alive: consumers hold many bodies. */
+function compact(output: Buffer): Buffer {
+  if (output.buffer.byteLength <= 2 * output.length) return output
+  const copy = Buffer.allocUnsafeSlow(output.length)
+  output.copy(copy)
+  return copy
 }
 
 function settled(start: (callback: ZstdCallback) => void): Promise<Buffer> {

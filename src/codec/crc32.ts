@@ -1,5 +1,5 @@
 import * as zlib from 'node:zlib'
-import { buf } from 'crc-32'
+import crc from 'crc-32'
 
 /** From this many bytes on the runtime's own function is quicker than the package. */
 const NATIVE_FROM = 256
@@ -9,5 +9,5 @@ const native: ((data: Uint8Array) => number) | undefined = 'crc32' in zlib ? zli
 
 /** CRC-32 of a body as RocketMQ stores it: of the bytes as sent (compressed, if they are), without the top bit. */
 export function crc32(body: Buffer): number {
-  return (native === undefined || body.length < NATIVE_FROM ? buf(body) : native(body)) & 0x7fffffff
+  return (native === undefined || body.length < NATIVE_FROM ? crc.buf(body) : native(body)) & 0x7fffffff
 }

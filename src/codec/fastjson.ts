@@ -176,7 +176,7 @@ class Parser {
     const digits = word.endsWith('L') ? word.slice(0, -1) : word
     if (!/^-?\d/.test(digits)) throw this.#fail(`the word ${JSON.stringify(word.slice(0, 40))}`, start)
     const value = Number(digits)
-    if (Number.isNaN(value)) throw this.#fail(`the number ${JSON.stringify(word.slice(0, 40))}`, start)
+    if (!Number.isFinite(value)) throw this.#fail(`the number ${JSON.stringify(word.slice(0, 40))}`, start)
     if (Number.isInteger(value) && !Number.isSafeInteger(value) && /^-?\d+$/.test(digits)) {
       const exact = digits.length <= 20 ? Long.fromString(digits) : undefined
       if (exact?.toString() !== digits) throw this.#fail(`the integer ${digits.slice(0, 40)} beyond 64 bits`, start)

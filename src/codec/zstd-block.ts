@@ -1,5 +1,6 @@
+import type { MessageError } from '../errors.js'
 import { copyMatch, copyRun } from './byte-copy.js'
-import { corrupt, tooLarge } from './decompress-fault.js'
+import { corrupt } from './decompress-fault.js'
 import {
   type CodeKind,
   LITERAL_LENGTH,
@@ -22,6 +23,7 @@ const MAX_READ_BITS = 25
 export class ZstdBlockReader {
   readonly #view: DataView
   readonly #output: Buffer
+  readonly #noRoom: () => MessageError
   readonly #literals: ZstdLiterals
   #literalLength: FseTable | undefined
   #offset: FseTable | undefined
@@ -31,9 +33,11 @@ export class ZstdBlockReader {
   #distance2 = 4
   #distance3 = 8
 
-  constructor(input: Buffer, view: DataView, output: Buffer) {
+  /** @param noRoom - Makes the error for a block that doesn't fit into the output buffer. */
+  constructor(input: Buffer, view: DataView, output: Buffer, noRoom: () => MessageError) {
     this.#view = view
     this.#output = output
+    this.#noRoom = noRoom
     this.#literals = new ZstdLiterals(input, view)
   }
 
@@ -53,7 +57,7 @@ export class ZstdBlockReader {
    * @param to - Where its output begins, and `frameStart` where that of its frame does.
    * @param maxSize - What a block of this frame may hold.
    * @returns Where its output ends.
-   * @throws {@link MessageError} `BODY_TOO_LARGE` when the output buffer is too small, `DECOMPRESS_FAILED` when the block is malformed.
+   * @throws {@link MessageError} `DECOMPRESS_FAILED` when the block is malformed, or what `noRoom` makes.
    */
   read(position: number, end: number, to: number, frameStart: number, maxSize: number): number {
     const view = this.#view
@@ -164,7 +168,7 @@ export class ZstdBlockReader {
       room -= matchLength
       if (literal + literalLength > literalsEnd) throw corrupt('a block uses more literals than it has', start)
       if (room < 0) throw corrupt('a block holds more than a block may', start)
-      if (at + literalLength + matchLength > output.length) throw tooLarge()
+      if (at + literalLength + matchLength > output.length) throw this.#noRoom()
       copyRun(literals, literal, output, at, literalLength)
       literal += literalLength
       at += literalLength
@@ -180,7 +184,7 @@ export class ZstdBlockReader {
 
   #lastLiterals(from: number, to: number): number {
     const length = this.#literals.end - from
-    if (to + length > this.#output.length) throw tooLarge()
+    if (to + length > this.#output.length) throw this.#noRoom()
     copyRun(this.#literals.bytes, from, this.#output, to, length)
     return to + length
   }

@@ -1,3 +1,4 @@
+import type { MessageError } from '../errors.js'
 import { corrupt, tooLarge } from './decompress-fault.js'
 import { XxHash64 } from './xxhash64.js'
 import { ZstdBlockReader } from './zstd-block.js'
@@ -45,6 +46,7 @@ export function* measureZstdFrames(input: Buffer, maxOutput: number): Generator<
  * Decodes Zstandard frames: any window size, since the output itself is the window, content checksums, skippable frames, several in a row.
  *
  * Yields where the caller may let the event loop turn, at most about 1 MiB of work apart. The input must not change meanwhile.
+ * The buffer behind the result may be larger than it: a frame that doesn't say its size is given room for whole blocks.
  *
  * @param layout - What {@link measureZstdFrames} said of this input.
  * @throws {@link MessageError} `BODY_TOO_LARGE` when the output is larger than `maxOutput` bytes, `DECOMPRESS_FAILED` when the input is
@@ -58,10 +60,7 @@ export function* readZstdFrames(
   const output = Buffer.allocUnsafeSlow(Math.min(layout.maxSize, maxOutput))
   const reader = new FrameReader(input, maxOutput, output)
   yield* reader.run()
-  // A frame that doesn't say its size is given room for whole blocks: a small body must not keep that alive.
-  return reader.written * 2 < output.length
-    ? Buffer.from(output.subarray(0, reader.written))
-    : output.subarray(0, reader.written)
+  return output.subarray(0, reader.written)
 }
 
 class FrameReader {
@@ -85,7 +84,7 @@ class FrameReader {
     this.#output = output
     const target = output ?? input.subarray(0, 0)
     this.#outputView = viewOf(target)
-    this.#blocks = new ZstdBlockReader(input, this.#view, target)
+    this.#blocks = new ZstdBlockReader(input, this.#view, target, () => this.#noRoom())
   }
 
   *run(): Generator<undefined, void, undefined> {
@@ -162,11 +161,19 @@ class FrameReader {
       this.written = end
       return
     }
-    if (this.written + size > output.length) throw tooLarge()
+    if (this.written + size > output.length) throw this.#noRoom()
     if (type === 1) output.fill(this.#view.getUint8(start), this.written, this.written + size)
     else output.set(this.#input.subarray(start, start + size), this.written)
     this.#work += size
     this.written += size
+  }
+
+  /** The output has room for the limit, or for what all frames say that they hold if that is less. */
+  #noRoom(): MessageError {
+    const size = this.#output?.length ?? 0
+    return size < this.#maxOutput
+      ? corrupt(`the frames hold more than the ${size} bytes that they say`, this.#position)
+      : tooLarge()
   }
 
   *#hash(start: number): Generator<undefined, number, undefined> {

@@ -1,5 +1,5 @@
-import type { ClientOptions } from '../client/client-options.js'
-import { memberOptionsOf } from '../client/member.js'
+import { MEMBER_OPTION_NAMES, memberOptionsOf } from '../client/member.js'
+import type { ClientOptions } from '../client/member-options.js'
 import { checkGroup } from '../client/name-check.js'
 import { milliseconds, oneOf, optionalValue, required, resolveOptions, wholeNumber } from '../client/option-rules.js'
 import type { MessageModel } from '../client/subscription-data.js'
@@ -37,5 +37,5 @@ const rules = {
 export type ResolvedPullConsumerOptions = ReturnType<typeof resolvePullConsumerOptions>
 
 export function resolvePullConsumerOptions(options: PullConsumerOptions, owner: string) {
-  return resolveOptions(rules, memberOptionsOf(options, owner), owner)
+  return resolveOptions(rules, memberOptionsOf(options, owner), owner, MEMBER_OPTION_NAMES)
 }

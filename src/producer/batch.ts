@@ -23,7 +23,7 @@ export function toBatch(messages: readonly Message[], maxMessageSize: number, id
       `messages of a batch is ${shown(messages)}, a list with at least one is expected`,
     )
   }
-  const outgoing = messages.map((message: Message) => toOutgoingMessage(message, maxMessageSize, ids))
+  const outgoing = Array.from(messages, (message, index) => toPart(message, index, maxMessageSize, ids))
   const first = outgoing[0] as OutgoingMessage
   outgoing.forEach((each, index) => {
     checkPart(each, first, index)
@@ -42,6 +42,15 @@ export function toBatch(messages: readonly Message[], maxMessageSize: number, id
     waitStoreMsgOk: first.waitStoreMsgOk,
     isDelayed: false,
     parts: outgoing,
+  }
+}
+
+function toPart(message: Message, index: number, maxMessageSize: number, ids: UniqueIdGenerator): OutgoingMessage {
+  try {
+    return toOutgoingMessage(message, maxMessageSize, ids)
+  } catch (error) {
+    if (!(error instanceof ClientError)) throw error
+    throw new ClientError(error.code, `message ${index} of the batch: ${error.message}`, { cause: error })
   }
 }
 

@@ -39,6 +39,10 @@ export class MessageSender {
     return this.#options
   }
 
+  get isClosed(): boolean {
+    return this.#client.state === 'closed'
+  }
+
   /** The route to send by, where it is known and has a queue. */
   cachedRoute(topic: string): TopicRoute | undefined {
     const route = this.#client.routes.cachedPublishRoute(topic)
@@ -170,6 +174,10 @@ export class ProducerSend implements SendJob<SendResult> {
 
   get topic(): string {
     return this.#outgoing.topic
+  }
+
+  get isClosed(): boolean {
+    return this.#sender.isClosed
   }
 
   chooseQueue(lastBrokerName: string | undefined): MessageQueue {

@@ -71,7 +71,8 @@ function toBody(body: unknown, topic: string, maxMessageSize: number): Uint8Arra
 
 /** In this order: what a reader asks for first comes first. */
 function toProperties(message: Message, uniqKey: string): Properties {
-  const properties: Properties = {}
+  // Without a prototype, a name such as __proto__ is plain data.
+  const properties = Object.create(null) as Properties
   properties[MessageProperty.UNIQ_KEY] = uniqKey
   if (message.tags !== undefined && message.tags !== '')
     properties[MessageProperty.TAGS] = checkValue(message.tags, 'tags')

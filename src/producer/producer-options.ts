@@ -1,5 +1,5 @@
-import type { ClientOptions } from '../client/client-options.js'
-import { memberOptionsOf } from '../client/member.js'
+import { MEMBER_OPTION_NAMES, memberOptionsOf } from '../client/member.js'
+import type { ClientOptions } from '../client/member-options.js'
 import { checkGroup, checkTopic } from '../client/name-check.js'
 import { milliseconds, required, resolveOptions, text, wholeNumber } from '../client/option-rules.js'
 import { AUTO_CREATE_TOPIC } from '../message/names.js'
@@ -31,5 +31,5 @@ const rules = {
 export type ResolvedProducerOptions = ReturnType<typeof resolveProducerOptions>
 
 export function resolveProducerOptions(options: ProducerOptions, owner: string) {
-  return resolveOptions(rules, memberOptionsOf(options, owner), owner)
+  return resolveOptions(rules, memberOptionsOf(options, owner), owner, MEMBER_OPTION_NAMES)
 }

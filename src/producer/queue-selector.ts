@@ -9,9 +9,13 @@ export type MessageQueueSelector = (queues: readonly MessageQueue[], message: Me
 /**
  * The queue that Java chooses for the same key, so that producers in both languages keep one order.
  *
+ * @throws {@link ClientError} `INVALID_ARGUMENT` for a key that is no text: a number would have the hash of nothing.
  * @see SelectMessageQueueByHash
  */
 export function selectByHash(queues: readonly MessageQueue[], key: string): MessageQueue | undefined {
+  if (typeof key !== 'string' || key === '') {
+    throw new ClientError('INVALID_ARGUMENT', `shardingKey is ${shown(key)}, a text is expected`)
+  }
   return queues[Math.abs(javaHashCode(key) % queues.length)]
 }
 

@@ -14,6 +14,8 @@ export interface SendJob<T> {
   /** The caller chose the queue: no other may be taken, so only what was surely not stored is tried again. */
   readonly isQueueFixed: boolean
   readonly signal: AbortSignal | undefined
+  /** Whether the client is shut down: a further attempt would be for nothing. */
+  readonly isClosed: boolean
   /** The queue for the next attempt: of another broker than the one that failed last, where there is one. */
   chooseQueue(lastBrokerName: string | undefined): MessageQueue
   /** Whether there are other brokers to go to. */
@@ -127,8 +129,8 @@ class Retries<T> {
   }
 
   #mayRetry(error: unknown): boolean {
-    const { maxAttempts, isQueueFixed, signal } = this.#job
-    if (this.#attempts.length >= maxAttempts || signal?.aborted || this.#remaining() <= 0) return false
+    const { maxAttempts, isQueueFixed, signal, isClosed } = this.#job
+    if (this.#attempts.length >= maxAttempts || signal?.aborted || isClosed || this.#remaining() <= 0) return false
     if (error instanceof RemotingError) return !isQueueFixed || !error.sent
     if (error instanceof BrokerError) {
       return isQueueFixed ? NOT_STORED_CODES.has(error.responseCode) : RETRY_CODES.has(error.responseCode)

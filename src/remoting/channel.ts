@@ -55,6 +55,7 @@ export class Channel {
   /** Calls whose frames wait until the socket has taken what was written before, oldest first. */
   readonly #waiting = new Map<PendingCall, () => void>()
   #isOpen = true
+  #isLeaving = false
   #closeError: RemotingError | undefined
   #hasAnswered = false
   #lastReadAt = monotonicNow()
@@ -67,11 +68,12 @@ export class Channel {
     this.#options = options
     this.#handlers = handlers
     this.#decoder = new FrameDecoder(options.maxFrameSize)
-    this.#writes = new WriteQueue(socket)
+    this.#writes = new WriteQueue(socket, () => this.#writeWaiting())
     this.#inFlight = new InFlight((call) => handlers.onTimeout(this, call))
     this.#settled = (call) => {
       this.#inFlight.remove(call)
       this.#waiting.delete(call)
+      if (this.#isLeaving) this.closeWhenIdle()
     }
     this.#onFrame = (frame) => this.#receive(frame)
     socket.on('data', (chunk: Buffer) => this.#read(chunk))
@@ -182,6 +184,12 @@ export class Channel {
     // A peer that reads nothing more would keep the socket open until its send buffer is taken.
     const timer = setTimeout(() => this.#socket.destroy(), CLOSE_TIMEOUT)
     this.#socket.once('close', () => clearTimeout(timer))
+  }
+
+  /** Closes as soon as no call is in flight any more. */
+  closeWhenIdle(): void {
+    this.#isLeaving = true
+    if (this.#inFlight.size === 0) this.close()
   }
 
   /** Closes at once, whatever is still to be written. */

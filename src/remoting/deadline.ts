@@ -1,4 +1,5 @@
-import { ClientError } from '../errors.js'
+import { setMaxListeners } from 'node:events'
+import { ClientError, shown } from '../errors.js'
 
 /** A clock that no one sets back. In milliseconds, from an arbitrary start. */
 export function monotonicNow(): number {
@@ -17,6 +18,26 @@ export interface WaitOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+/** The longest that Node's timers take: about 24.8 days. */
+const MAX_TIMEOUT = 0x7fff_ffff
+
+/**
+ * Checks a timeout that the user gave for one call.
+ *
+ * @throws {@link ClientError} `INVALID_ARGUMENT`.
+ */
+export function checkTimeout(timeout: number | undefined): void {
+  if (timeout === undefined || (typeof timeout === 'number' && timeout <= MAX_TIMEOUT)) return
+  throw new ClientError('INVALID_ARGUMENT', `timeout is ${shown(timeout)}, milliseconds up to ${MAX_TIMEOUT} expected`)
+}
+
+/** Calls `listener` when the signal fires. */
+export function listenToAbort(signal: AbortSignal, listener: () => void): void {
+  // Any number of calls may share one signal; Node would warn of a leak from the eleventh on.
+  if (signal instanceof EventTarget) setMaxListeners(0, signal)
+  signal.addEventListener('abort', listener, { once: true })
+}
+
 /**
  * Waits for `promise`, but no longer than `timeout` where one is given, and not after `signal` fires. The promise itself goes on, and its later rejection is nobody's.
  *
@@ -31,21 +52,22 @@ export function withDeadline<T>(
 ): Promise<T> {
   if (timeout === undefined && signal === undefined) return promise
   return new Promise<T>((resolve, reject) => {
+    let timer: NodeJS.Timeout | undefined
     const expire = () => finish(() => reject(onTimeout()))
-    const timer = timeout === undefined ? undefined : setTimeout(expire, Math.max(0, timeout))
     const onAbort = () => finish(() => reject(abortError(what, signal as AbortSignal)))
     const finish = (settle: () => void) => {
       clearTimeout(timer)
       signal?.removeEventListener('abort', onAbort)
       settle()
     }
-    if (signal?.aborted) return onAbort()
-    signal?.addEventListener('abort', onAbort, { once: true })
     promise.then(
       (value) => finish(() => resolve(value)),
       (error: unknown) => finish(() => reject(error)),
     )
-    return undefined
+    checkTimeout(timeout)
+    if (timeout !== undefined) timer = setTimeout(expire, Math.max(0, timeout))
+    if (signal?.aborted) onAbort()
+    else if (signal !== undefined) listenToAbort(signal, onAbort)
   })
 }
 
@@ -61,6 +83,6 @@ export function sleep(delay: number, signal: AbortSignal | undefined, what: stri
       signal?.removeEventListener('abort', onAbort)
       resolve()
     }, delay)
-    signal?.addEventListener('abort', onAbort, { once: true })
+    if (signal !== undefined) listenToAbort(signal, onAbort)
   })
 }

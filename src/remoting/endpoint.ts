@@ -9,6 +9,8 @@ import { monotonicNow } from './deadline.js'
 const INTEREST_SPAN = 30_000
 const MIN_BACK_OFF = 100
 const MAX_BACK_OFF = 5_000
+/** However long the back-off is by then, a call need not wait longer than this after a failed try for another one. */
+const MAX_CALL_BACK_OFF = 1_000
 
 export interface EndpointOptions extends ChannelOptions {
   readonly connectTimeout: number
@@ -25,7 +27,7 @@ export interface EndpointHandlers extends ChannelHandlers {
  * One address: at most one channel, at most one connect under way.
  *
  * After a failed connect the next ones are tried in the background, with back-off and jitter, as long as calls keep coming. Between two tries
- * calls fail at once with the last reason, so that a send can go to another broker.
+ * calls fail at once with the last reason, so that a send can go to another broker; one that comes a second after the last try makes the next.
  */
 export class Endpoint {
   readonly address: string
@@ -38,6 +40,8 @@ export class Endpoint {
   #retry: AbortController | undefined
   #lastError: RemotingError | undefined
   #wantedAt = 0
+  #failedAt = Number.NEGATIVE_INFINITY
+  #retiredAt = Number.NEGATIVE_INFINITY
   /** Connections in a row that broke before they gave one answer. */
   #useless = 0
   #isClosed = false
@@ -53,9 +57,9 @@ export class Endpoint {
     return this.#channel?.isOpen ? this.#channel : undefined
   }
 
-  /** True between two background tries: a call would fail at once. */
+  /** True from a failed connect until one succeeds: who has another address to go to does better there. */
   get isBackingOff(): boolean {
-    return this.#retry !== undefined && this.#connecting === undefined
+    return this.#retry !== undefined
   }
 
   /**
@@ -69,15 +73,26 @@ export class Endpoint {
     this.#wantedAt = monotonicNow()
     if (this.#connecting !== undefined) return this.#connecting
     if (this.#isClosed) return Promise.reject(this.#error('CONNECT_FAILED', 'this client is shut down'))
-    if (this.#retry !== undefined) return Promise.reject(this.#backingOffError())
+    const isTooEarly = monotonicNow() - this.#failedAt < MAX_CALL_BACK_OFF
+    if (this.#retry !== undefined && isTooEarly) return Promise.reject(this.#backingOffError())
     const attempt = this.#attempt()
     attempt.catch(() => this.#retryInBackground())
     return attempt
   }
 
-  /** Gives up the channel without failing its calls: they may still be answered; new calls open another one. */
-  retire(channel: Channel): void {
-    if (this.#channel === channel) this.#channel = undefined
+  /**
+   * Gives up the channel without failing its calls: they may still be answered; new calls open another one.
+   *
+   * @returns false when one was given up only just now: a server that turns every connection away must not be dialled in a loop.
+   */
+  retire(channel: Channel): boolean {
+    if (this.#channel !== channel) return true
+    const now = monotonicNow()
+    if (now - this.#retiredAt < MIN_BACK_OFF) return false
+    this.#retiredAt = now
+    this.#channel = undefined
+    channel.closeWhenIdle()
+    return true
   }
 
   /**
@@ -90,6 +105,7 @@ export class Endpoint {
     this.#useless = channel.hasAnswered || error === undefined ? 0 : this.#useless + 1
     if (this.#useless < 2) return
     this.#lastError = error
+    this.#failedAt = monotonicNow()
     this.#retryInBackground()
   }
 
@@ -120,6 +136,8 @@ export class Endpoint {
       }
       this.#channel = channel
       this.#lastError = undefined
+      this.#retry?.abort()
+      this.#retry = undefined
       this.#handlers.onConnect(channel)
       return channel
     })
@@ -129,6 +147,7 @@ export class Endpoint {
     }
     attempt.then(done, (error: RemotingError) => {
       this.#lastError = error
+      this.#failedAt = monotonicNow()
       done()
     })
     return attempt
@@ -154,7 +173,7 @@ export class Endpoint {
         throw this.#reason()
       }
       if (monotonicNow() - this.#wantedAt > INTEREST_SPAN) throw new AbortError('nobody asks for it any more')
-      await this.#attempt()
+      await (this.#connecting ?? this.#attempt())
     }, options)
       .catch(() => undefined)
       .finally(() => {

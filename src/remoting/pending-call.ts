@@ -1,6 +1,6 @@
 import type { RemotingCommand } from '../codec/remoting-command.js'
 import { RemotingError } from '../errors.js'
-import { abortError, monotonicNow } from './deadline.js'
+import { abortError, listenToAbort, monotonicNow } from './deadline.js'
 
 /** One request that waits for its answer. It settles exactly once. */
 export class PendingCall {
@@ -58,7 +58,7 @@ export class PendingCall {
     const onAbort = () => this.reject(abortError(`${this.name} to ${this.address}`, signal))
     this.#onAbort = onAbort
     if (signal.aborted) onAbort()
-    else signal.addEventListener('abort', onAbort, { once: true })
+    else listenToAbort(signal, onAbort)
   }
 
   #settle(): boolean {

@@ -5,7 +5,7 @@ import { BrokerError, ClientError, MessageError, RemotingError } from '../errors
 import type { Logger } from '../logger.js'
 import type { Channel, ServerReply } from './channel.js'
 import { probe } from './commands/probe.js'
-import { monotonicNow, sleep, withDeadline } from './deadline.js'
+import { abortError, checkTimeout, monotonicNow, sleep, withDeadline } from './deadline.js'
 import { Endpoint, type EndpointHandlers, type EndpointOptions } from './endpoint.js'
 import type { PendingCall } from './pending-call.js'
 import { isRetryableResponse, ResponseCode, responseName } from './response-code.js'
@@ -66,8 +66,10 @@ export class RemotingClient extends EventEmitter<RemotingEvents> {
   readonly #processors = new Map<number, RequestProcessor>()
   readonly #handlers: EndpointHandlers
   readonly #endpointOptions: EndpointOptions
-  /** Every channel that is not closed, retired ones and probes included. */
+  /** Every channel that is not closed, retired ones included. */
   readonly #channels = new Set<Channel>()
+  /** Connections that only ask whether somebody is there: no event tells of them. */
+  readonly #probes = new Set<Channel>()
   readonly #probing = new Set<string>()
   #idleTimer: NodeJS.Timeout | undefined
   #isClosed = false
@@ -95,7 +97,7 @@ export class RemotingClient extends EventEmitter<RemotingEvents> {
     return this.#endpoints.get(address)?.channel !== undefined
   }
 
-  /** Whether calls to this address would fail at once, because it could not be reached and the next try is not due. */
+  /** Whether this address could not be reached when it was last tried. */
   isBackingOff(address: string): boolean {
     return this.#endpoints.get(address)?.isBackingOff ?? false
   }
@@ -123,6 +125,7 @@ export class RemotingClient extends EventEmitter<RemotingEvents> {
     options: InvokeOptions = {},
   ): Promise<RemotingResponse<S>> {
     const timeout = options.timeout ?? this.#options.requestTimeout
+    checkTimeout(timeout)
     const deadline = monotonicNow() + timeout
     const endpoint = this.#endpoint(address)
     const open = endpoint.channel
@@ -134,9 +137,8 @@ export class RemotingClient extends EventEmitter<RemotingEvents> {
       open ? timeout : deadline - monotonicNow(),
       options.signal,
     )
-    if (response.code === ResponseCode.GO_AWAY) {
+    if (response.code === ResponseCode.GO_AWAY && endpoint.retire(channel)) {
       // The server is stopping: what is in flight may finish there, the request goes out once more on a new connection.
-      endpoint.retire(channel)
       channel = await this.#connected(endpoint, command.name, deadline - monotonicNow(), options.signal)
       response = await channel.invoke(command, header, options.body, deadline - monotonicNow(), options.signal)
     }
@@ -151,6 +153,7 @@ export class RemotingClient extends EventEmitter<RemotingEvents> {
     options: InvokeOptions = {},
   ): Promise<void> {
     const timeout = options.timeout ?? this.#options.requestTimeout
+    checkTimeout(timeout)
     const endpoint = this.#endpoint(address)
     const channel = endpoint.channel ?? (await this.#connected(endpoint, command.name, timeout, options.signal))
     return channel.invokeOneway(command, header, options.body, timeout, options.signal)
@@ -160,7 +163,7 @@ export class RemotingClient extends EventEmitter<RemotingEvents> {
   closeConnections(): void {
     for (const endpoint of this.#endpoints.values()) endpoint.close()
     this.#endpoints.clear()
-    for (const channel of this.#channels) channel.close()
+    for (const channel of [...this.#channels, ...this.#probes]) channel.close()
     clearInterval(this.#idleTimer)
     this.#idleTimer = undefined
   }
@@ -168,7 +171,7 @@ export class RemotingClient extends EventEmitter<RemotingEvents> {
   /** Closes every connection; calls in flight fail. No socket and no timer is left when it resolves. */
   async shutdown(): Promise<void> {
     this.#isClosed = true
-    const channels = [...this.#channels]
+    const channels = [...this.#channels, ...this.#probes]
     this.closeConnections()
     await Promise.all(channels.map((channel) => channel.closed))
   }
@@ -186,6 +189,7 @@ export class RemotingClient extends EventEmitter<RemotingEvents> {
 
   #connected(endpoint: Endpoint, name: string, timeout: number, signal: AbortSignal | undefined): Promise<Channel> {
     const what = `${name} to ${endpoint.address}`
+    if (signal?.aborted) return Promise.reject(abortError(what, signal))
     const onTimeout = () =>
       new RemotingError('TIMEOUT', `${what}: not connected within ${Math.round(timeout)} ms`, {
         address: endpoint.address,
@@ -213,6 +217,7 @@ export class RemotingClient extends EventEmitter<RemotingEvents> {
   }
 
   #onClose(channel: Channel, error: RemotingError | undefined): void {
+    if (this.#probes.delete(channel)) return
     this.#channels.delete(channel)
     this.#endpoints.get(channel.address)?.closed(channel, error)
     this.#options.logger.debug('disconnected', { address: channel.address, error: error?.message })
@@ -250,13 +255,14 @@ export class RemotingClient extends EventEmitter<RemotingEvents> {
     try {
       const first = channel.invoke(probe, {}, undefined, PROBE_TIMEOUT, undefined).catch(() => undefined)
       second = await endpoint.openProbe()
-      this.#channels.add(second)
+      this.#probes.add(second)
       await second.invoke(probe, {}, undefined, PROBE_TIMEOUT, undefined)
       await Promise.race([first, sleep(PROBE_GRACE, undefined, 'probe')])
       if (channel.lastReadAt > readAt || endpoint.channel !== channel || this.#isClosed) {
         second.close()
         return
       }
+      this.#probes.delete(second)
       endpoint.adopt(second)
       const problem = `${address}: the connection was half open: a new one is answered, the old one was silent`
       channel.close(new RemotingError('CONNECTION_CLOSED', problem, { address }))

@@ -14,14 +14,17 @@ const COPY_LIMIT = 8 * 1024
  */
 export class WriteQueue {
   readonly #socket: Socket
+  readonly #onTaken: () => void
   readonly #writer = new ByteWriter()
   readonly #flushNow = (): void => this.flush()
   #segments: Uint8Array[] = []
   #segmentBytes = 0
   #isScheduled = false
 
-  constructor(socket: Socket) {
+  /** @param onTaken - Called when a flush left nothing for the socket's `drain` event to tell of: the kernel took all of it at once. */
+  constructor(socket: Socket, onTaken: () => void) {
     this.#socket = socket
+    this.#onTaken = onTaken
   }
 
   /** Bytes that the kernel has not taken yet. */
@@ -70,6 +73,7 @@ export class WriteQueue {
       this.#segmentBytes = 0
     }
     if (socket.writableLength === 0) this.#writer.reuse()
+    if (!socket.writableNeedDrain) this.#onTaken()
   }
 
   #addSegment(body: Uint8Array): void {

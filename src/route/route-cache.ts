@@ -165,6 +165,8 @@ export class RouteCache extends EventEmitter<RouteEvents> {
       if (isTopicNotExist(error)) throw topicNotFound(topic, error)
       throw error
     }
+    // The name alone is there, on no broker. As when there is no such topic, a route that was known stays.
+    if (data.queueDatas.length === 0 && data.brokerDatas.length === 0) throw topicNotFound(topic, undefined)
     return this.#store(topic, data)
   }
 

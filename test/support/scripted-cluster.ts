@@ -74,7 +74,11 @@ export class ScriptedNameServer {
     const topic = request.field('topic') ?? ''
     const body = this.routes.get(topic)
     if (body !== undefined) connection.answer(request, { body })
-    else connection.answer(request, { code: TOPIC_NOT_EXIST, remark: `No topic route info in name server for the topic: ${topic}` })
+    else
+      connection.answer(request, {
+        code: TOPIC_NOT_EXIST,
+        remark: `No topic route info in name server for the topic: ${topic}`,
+      })
   }
 
   #answerRoute(request: RemotingCommand, connection: ScriptedConnection): void {
@@ -119,7 +123,12 @@ export class ScriptedBroker {
   store(request: RemotingCommand, connection: ScriptedConnection, parts: FrameParts = {}): void {
     if (request.isOneway) return
     const queueOffset = this.#nextOffset++
-    const fields = { msgId: `7F00000100002A9F${hex(queueOffset)}`, queueId: request.field('e') ?? '0', queueOffset, ...parts.fields }
+    const fields = {
+      msgId: `7F00000100002A9F${hex(queueOffset)}`,
+      queueId: request.field('e') ?? '0',
+      queueOffset,
+      ...parts.fields,
+    }
     connection.answer(request, { ...parts, fields })
   }
 }

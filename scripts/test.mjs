@@ -1,0 +1,30 @@
+// Sets up a fresh clone and runs the test suites. The last line says how many tests passed, failed and were skipped.
+import { format, oneOf, sum } from './lib/counts.mjs'
+import { hasJavaAndMaven } from './lib/java.mjs'
+import { main, setUp } from './lib/set-up.mjs'
+import { runProjects } from './lib/suites.mjs'
+
+const SUITES = [['unit', 'types'], ['package'], ['real']]
+const SUITES_WITH_JAVA = [['java'], ['fault']]
+
+await main(async () => {
+  try {
+    await setUp()
+  } catch (error) {
+    console.log(format(oneOf(false)))
+    throw error
+  }
+  const hasJava = hasJavaAndMaven()
+  const results = []
+  for (const projects of hasJava ? [...SUITES, ...SUITES_WITH_JAVA] : SUITES) {
+    console.log(`\n--- ${projects.join(' + ')} ---`)
+    results.push(await runProjects(projects))
+  }
+  const total = sum(results)
+  if (!hasJava)
+    console.log(
+      'The suites java and fault need Java 17 or newer and Maven, which this machine lacks: they were not run.',
+    )
+  if (total.failed > 0) process.exitCode = 1
+  console.log(format(total))
+})
