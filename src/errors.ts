@@ -60,6 +60,9 @@ export class RocketMQError extends Error {
 
 /** The caller's side: a bad argument or option, a client that is not started or already closed, an aborted call, no route. */
 export class ClientError extends RocketMQError {
+  /** Of an aborted call (`ABORTED`): whether bytes of the request were handed to the socket, so that the peer may have acted on it. */
+  declare sent?: boolean
+
   override get name(): string {
     return 'ClientError'
   }

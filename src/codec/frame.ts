@@ -11,6 +11,7 @@ export const DEFAULT_MAX_FRAME_SIZE = 16 * 1024 * 1024
 const MAX_HEADER_LENGTH = 0xff_ffff
 const JSON_TYPE = 0
 const ROCKETMQ_TYPE = 1
+const EMPTY = Buffer.alloc(0)
 
 /**
  * Writes a frame up to where its body begins: length, serialize type and header length, header.
@@ -50,22 +51,21 @@ export function writeFrameHeader<T>(
   writer.patchInt32(start + 4, ((isBinary ? ROCKETMQ_TYPE : JSON_TYPE) << 24) | headerLength)
 }
 
-/** Reads one whole frame, from behind its length word. */
-export function readFrame(frame: Buffer): RemotingCommand {
-  if (frame.length < 4) throw malformed(`a frame of ${frame.length} bytes has no room for its header length`)
-  const type = frame.readUInt8(0)
-  const headerLength = frame.readUInt32BE(0) & MAX_HEADER_LENGTH
-  if (headerLength > frame.length - 4) {
-    throw malformed(`a frame of ${frame.length} bytes says that its header has ${headerLength}`)
-  }
-  const header = frame.subarray(4, 4 + headerLength)
-  const body = frame.subarray(4 + headerLength)
+/** Reads the frame that lies in `data` from `start`, behind its length word, to `end`. It has at least 4 bytes. */
+function readFrame(data: Buffer, start: number, end: number): RemotingCommand {
+  const type = data.readUInt8(start)
+  const headerLength = data.readUInt32BE(start) & MAX_HEADER_LENGTH
+  const bodyStart = start + 4 + headerLength
+  if (bodyStart > end) throw malformed(`a frame of ${end - start} bytes says that its header has ${headerLength}`)
+  const header = data.subarray(start + 4, bodyStart)
+  const body = bodyStart === end ? EMPTY : data.subarray(bodyStart, end)
   if (type === JSON_TYPE) return readJsonHeader(header, body)
   if (type === ROCKETMQ_TYPE) return readRocketmqHeader(new ByteReader(header, 'HEADER_MALFORMED'), body)
-  throw malformed(`unknown serialize type ${type}; the frame begins with ${shown(frame.toString('latin1', 0, 16))}`)
+  throw malformed(
+    `unknown serialize type ${type}; the frame begins with ${shown(data.toString('latin1', start, start + 16))}`,
+  )
 }
 
-const EMPTY = Buffer.alloc(0)
 /** So many chunks of a frame are put together before its end, because each costs far more than the byte that a hostile server may send in it. */
 const MAX_LOOSE_CHUNKS = 1024
 
@@ -134,7 +134,7 @@ export class FrameDecoder {
         this.#needed = 4 + length
         return data.subarray(position)
       }
-      onFrame(readFrame(data.subarray(position + 4, end)))
+      onFrame(readFrame(data, position + 4, end))
       position = end
     }
     this.#needed = 4

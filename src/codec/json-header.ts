@@ -23,11 +23,11 @@ export function readJsonHeader(header: Buffer, body: Buffer): RemotingCommand {
   const object = parseObject(header)
   const { language, remark, version } = object
   return new RemotingCommand(
-    int32(object, 'code'),
+    int32(object.code, 'code'),
     typeof language === 'string' || typeof language === 'number' ? language : undefined,
-    version === undefined || version === null ? 0 : int32(object, 'version'),
-    int32(object, 'opaque'),
-    int32(object, 'flag'),
+    version === undefined || version === null ? 0 : int32(version, 'version'),
+    int32(object.opaque, 'opaque'),
+    int32(object.flag, 'flag'),
     typeof remark === 'string' ? remark : undefined,
     fieldsOf(object.extFields, header),
     body,
@@ -54,8 +54,7 @@ function parseObject(header: Buffer): Record<string, unknown> {
   return object as Record<string, unknown>
 }
 
-function int32(object: Record<string, unknown>, name: string): number {
-  const value = Object.hasOwn(object, name) ? object[name] : undefined
+function int32(value: unknown, name: string): number {
   if (typeof value !== 'number' || value !== (value | 0)) {
     throw new MessageError('HEADER_MALFORMED', `${name} of a JSON header is ${shownJson(value)}, an int is expected`)
   }

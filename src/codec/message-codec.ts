@@ -5,7 +5,7 @@ import { ByteReader } from './byte-reader.js'
 import { type CompressionType, compressionTypeOf, decompress, decompressSync } from './compression.js'
 import { crc32 } from './crc32.js'
 import { addInt64 } from './int64.js'
-import { type StoredFields, StoredMessage } from './stored-message.js'
+import { hostLength, type StoredFields, StoredMessage } from './stored-message.js'
 
 const MAGIC_V1 = -626843481
 const MAGIC_V2 = -626843477
@@ -77,15 +77,16 @@ export function readStoredMessage(reader: ByteReader, options: DecodeOptions): S
   const commitLogOffset = reader.int64('commit-log offset')
   const sysFlag = reader.int32('sysFlag')
   const bornTimestamp = reader.int64('born timestamp')
-  const bornHost = reader.bytes((sysFlag & MessageSysFlag.BORN_HOST_V6) === 0 ? 8 : 20, 'born host')
+  const bornHostAt = reader.skip(hostLength(sysFlag, MessageSysFlag.BORN_HOST_V6), 'born host')
   const storeTimestamp = reader.int64('store timestamp')
-  const storeHost = reader.bytes((sysFlag & MessageSysFlag.STORE_HOST_V6) === 0 ? 8 : 20, 'store host')
+  const storeHostAt = reader.skip(hostLength(sysFlag, MessageSysFlag.STORE_HOST_V6), 'store host')
   const reconsumeTimes = reader.int32('reconsume times')
   const preparedTransactionOffset = reader.int64('prepared transaction offset')
   const body = reader.bytes(reader.length32('body'), 'body')
   const topicLength = magic === MAGIC_V1 ? reader.uint8('topic') : reader.length16('topic')
   const topic = reader.utf8(topicLength, 'topic')
-  const rawProperties = reader.bytes(reader.length16('properties'), 'properties')
+  const propertiesAt = reader.skip(reader.length16('properties'), 'properties')
+  const propertiesEnd = reader.position
   // The total size is what counts, as in Java: a newer server may append fields.
   reader.position = reader.end
   reader.end = outerEnd
@@ -105,7 +106,8 @@ export function readStoredMessage(reader: ByteReader, options: DecodeOptions): S
     reconsumeTimes,
     preparedTransactionOffset,
   }
-  return new StoredMessage(fields, body, bornHost, storeHost, rawProperties)
+  const source = { bytes: reader.buffer, bornHostAt, storeHostAt, propertiesAt, propertiesEnd }
+  return new StoredMessage(fields, body, source)
 }
 
 function checkCRC(body: Buffer, stored: number, topic: string, queueOffset: number, position: number): void {

@@ -1,6 +1,7 @@
 import { inspect } from 'node:util'
 import type { MessageExt } from '../message/message.js'
 import { MessageProperty } from '../message/message-properties.js'
+import { MessageSysFlag } from '../message/sys-flag.js'
 import { formatHost, formatOffsetMsgId } from './message-id.js'
 import { decodeProperties, findProperty, type Properties } from './properties.js'
 
@@ -19,6 +20,20 @@ export interface StoredFields {
   readonly storeTimestamp: number
   readonly reconsumeTimes: number
   readonly preparedTransactionOffset: number
+}
+
+/** The stored bytes, and where in them lies what is read when it is first asked for. Views of them, made for each message, would cost as much as all its numbers. */
+export interface StoredSource {
+  readonly bytes: Buffer
+  readonly bornHostAt: number
+  readonly storeHostAt: number
+  readonly propertiesAt: number
+  readonly propertiesEnd: number
+}
+
+/** Bytes of a host as it is stored: IP and port. */
+export function hostLength(sysFlag: number, v6Flag: number): number {
+  return (sysFlag & v6Flag) === 0 ? 8 : 20
 }
 
 /**
@@ -40,15 +55,15 @@ export class StoredMessage implements MessageExt {
   readonly reconsumeTimes: number
   readonly preparedTransactionOffset: number
   readonly body: Buffer
-  readonly #bornHost: Buffer
-  readonly #storeHost: Buffer
-  readonly #rawProperties: Buffer
+  readonly #source: StoredSource
+  /** Of a part of an inner batch, which has properties of its own. */
+  readonly #ownProperties: Buffer | undefined
   #propertiesText: string | undefined
   #properties: Properties | undefined
   /** Properties that are not stored but added by the client, as Java does. */
   #added: Properties | undefined
 
-  constructor(fields: StoredFields, body: Buffer, bornHost: Buffer, storeHost: Buffer, rawProperties: Buffer) {
+  constructor(fields: StoredFields, body: Buffer, source: StoredSource, ownProperties?: Buffer) {
     this.topic = fields.topic
     this.brokerName = fields.brokerName
     this.queueId = fields.queueId
@@ -63,9 +78,8 @@ export class StoredMessage implements MessageExt {
     this.reconsumeTimes = fields.reconsumeTimes
     this.preparedTransactionOffset = fields.preparedTransactionOffset
     this.body = body
-    this.#bornHost = bornHost
-    this.#storeHost = storeHost
-    this.#rawProperties = rawProperties
+    this.#source = source
+    this.#ownProperties = ownProperties
   }
 
   get properties(): Readonly<Properties> {
@@ -90,15 +104,15 @@ export class StoredMessage implements MessageExt {
   }
 
   get offsetMsgId(): string {
-    return formatOffsetMsgId(this.#storeHost, this.commitLogOffset)
+    return formatOffsetMsgId(this.#storeHost(), this.commitLogOffset)
   }
 
   get bornHost(): string {
-    return hostText(this.#bornHost)
+    return hostText(this.#host(this.#source.bornHostAt, MessageSysFlag.BORN_HOST_V6))
   }
 
   get storeHost(): string {
-    return hostText(this.#storeHost)
+    return hostText(this.#storeHost())
   }
 
   /** One property, without reading the others. */
@@ -115,14 +129,8 @@ export class StoredMessage implements MessageExt {
   }
 
   /** The same message with other fields or another body: a part of an inner batch, or a decompressed one. */
-  derive(fields: Partial<StoredFields>, body: Buffer, rawProperties: Buffer = this.#rawProperties): StoredMessage {
-    return new StoredMessage(
-      { ...this.toStoredFields(), ...fields },
-      body,
-      this.#bornHost,
-      this.#storeHost,
-      rawProperties,
-    )
+  derive(fields: Partial<StoredFields>, body: Buffer, ownProperties?: Buffer): StoredMessage {
+    return new StoredMessage({ ...this.toStoredFields(), ...fields }, body, this.#source, ownProperties)
   }
 
   toJSON(): Record<string, unknown> {
@@ -161,8 +169,18 @@ export class StoredMessage implements MessageExt {
     }
   }
 
+  #storeHost(): Buffer {
+    return this.#host(this.#source.storeHostAt, MessageSysFlag.STORE_HOST_V6)
+  }
+
+  #host(at: number, v6Flag: number): Buffer {
+    return this.#source.bytes.subarray(at, at + hostLength(this.sysFlag, v6Flag))
+  }
+
   #text(): string {
-    this.#propertiesText ??= this.#rawProperties.toString('utf8')
+    const { bytes, propertiesAt, propertiesEnd } = this.#source
+    this.#propertiesText ??=
+      this.#ownProperties?.toString('utf8') ?? bytes.toString('utf8', propertiesAt, propertiesEnd)
     return this.#propertiesText
   }
 }

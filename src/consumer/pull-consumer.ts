@@ -14,7 +14,7 @@ import {
   searchOffsetByTimestamp,
 } from '../remoting/commands/offset.js'
 import { consumerSendMsgBack } from '../remoting/commands/send.js'
-import { monotonicNow, type WaitOptions } from '../remoting/deadline.js'
+import { checkTimeout, monotonicNow, type WaitOptions } from '../remoting/deadline.js'
 import { MASTER_ID } from '../route/topic-route-data.js'
 import { LocalOffsetStore } from './local-offset-store.js'
 import type { OffsetStore } from './offset-store.js'
@@ -228,6 +228,7 @@ export class PullConsumer extends Member {
   #pullRequest(queue: MessageQueue, options: PullOptions, defaultTimeout: number): PullRequest {
     checkMessageQueue(queue)
     const { maxNums = DEFAULT_MAX_NUMS, timeout = defaultTimeout, signal } = options
+    checkTimeout(timeout)
     if (!Number.isInteger(maxNums) || maxNums < 1 || maxNums > 1024) {
       throw new ClientError('INVALID_ARGUMENT', `maxNums is ${shown(maxNums)}, 1 to 1024 expected`)
     }

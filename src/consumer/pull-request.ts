@@ -7,7 +7,7 @@ import type { MessageQueue } from '../message/message.js'
 import { MessageProperty } from '../message/message-properties.js'
 import { PullSysFlag } from '../message/sys-flag.js'
 import { pullMessage } from '../remoting/commands/pull.js'
-import { type PullResult, pullStatusOf } from './pull-result.js'
+import { type PullResult, type PullStatus, pullStatusOf } from './pull-result.js'
 
 export interface PullRequest {
   readonly consumerGroup: string
@@ -55,7 +55,8 @@ export async function pullFrom(client: Client, address: string, request: PullReq
   const { nextBeginOffset, minOffset, maxOffset, suggestWhichBrokerId } = answer
   const pullStatus = pullStatusOf(code)
   if (pullStatus !== 'FOUND') {
-    return { result: { pullStatus, nextBeginOffset, minOffset, maxOffset, messages: [] }, suggestWhichBrokerId }
+    const next = nextOffset(pullStatus, request, nextBeginOffset, address)
+    return { result: { pullStatus, nextBeginOffset: next, minOffset, maxOffset, messages: [] }, suggestWhichBrokerId }
   }
   const options = {
     brokerName: queue.brokerName,
@@ -70,6 +71,17 @@ export async function pullFrom(client: Client, address: string, request: PullReq
   return { result: { pullStatus, minOffset, maxOffset, messages, ...found }, suggestWhichBrokerId }
 }
 
+/** Without messages the offset stays or moves on; only where it lay outside the queue it may go back. */
+function nextOffset(
+  pullStatus: PullStatus,
+  request: PullRequest,
+  nextBeginOffset: number,
+  address: string,
+): number {
+  if (nextBeginOffset < 0) throw pullFault(request, address, incomplete(request, nextBeginOffset, undefined))
+  return pullStatus === 'OFFSET_ILLEGAL' ? nextBeginOffset : Math.max(request.offset, nextBeginOffset)
+}
+
 /** The offset moves to the server's next one only if everything before it was delivered; else just behind the last message that was. */
 function keepOffsetBehindFault(
   decoded: DecodedMessages,
@@ -78,25 +90,23 @@ function keepOffsetBehindFault(
   address: string,
 ): { nextBeginOffset: number; fault?: MessageError } {
   const last = decoded.messages.at(-1)
-  const { queue, offset } = request
-  if (decoded.fault === undefined && last !== undefined && nextBeginOffset > last.queueOffset)
-    return { nextBeginOffset }
-  const fault = decoded.fault ?? incomplete(queue, offset, nextBeginOffset, last)
-  const described = new MessageError(
+  const isBeyond = last !== undefined && last.queueOffset >= request.offset
+  if (decoded.fault === undefined && isBeyond && nextBeginOffset > last.queueOffset) return { nextBeginOffset }
+  const fault = pullFault(request, address, decoded.fault ?? incomplete(request, nextBeginOffset, last))
+  if (!isBeyond) throw fault
+  return { nextBeginOffset: last.queueOffset + 1, fault }
+}
+
+function pullFault({ queue, offset }: PullRequest, address: string, fault: MessageError): MessageError {
+  return new MessageError(
     fault.code as 'MESSAGE_MALFORMED',
     `pulling ${queue.topic} ${queue.brokerName}[${queue.queueId}] at ${offset} from ${address}: ${fault.message}`,
     { cause: fault, retryable: true, ...(fault.position === undefined ? undefined : { position: fault.position }) },
   )
-  if (last === undefined || last.queueOffset < offset) throw described
-  return { nextBeginOffset: last.queueOffset + 1, fault: described }
 }
 
-function incomplete(
-  queue: MessageQueue,
-  offset: number,
-  nextBeginOffset: number,
-  last: StoredMessage | undefined,
-): MessageError {
+function incomplete(request: PullRequest, nextBeginOffset: number, last: StoredMessage | undefined): MessageError {
+  const { queue, offset } = request
   const end = last === undefined ? 'without a message' : `ending at ${last.queueOffset}`
   return new MessageError(
     'MESSAGE_MALFORMED',

@@ -4,7 +4,7 @@ import { encodeBatch } from '../codec/batch-codec.js'
 import { UniqueIdGenerator } from '../codec/message-id.js'
 import { ClientError } from '../errors.js'
 import type { Message, MessageQueue } from '../message/message.js'
-import { monotonicNow, type WaitOptions } from '../remoting/deadline.js'
+import { checkTimeout, monotonicNow, type WaitOptions } from '../remoting/deadline.js'
 import type { TopicRoute } from '../route/topic-route.js'
 import { toBatch } from './batch.js'
 import { InFlightSends } from './in-flight-sends.js'
@@ -130,6 +130,7 @@ export class DefaultProducer extends Member {
     isBatch: boolean,
   ): Promise<SendResult> {
     const { timeout = this.#options.sendTimeout, signal } = options
+    checkTimeout(timeout)
     const startedAt = monotonicNow()
     const { topic } = outgoing
     const route = this.#sender.cachedRoute(topic) ?? (await this.#sender.route(topic, timeout, signal))
@@ -140,6 +141,7 @@ export class DefaultProducer extends Member {
 
   async #sendOneway(outgoing: OutgoingMessage, message: Message, options: SendOptions): Promise<void> {
     const { timeout = this.#options.sendTimeout, signal } = options
+    checkTimeout(timeout)
     const { topic } = outgoing
     const route = this.#sender.cachedRoute(topic) ?? (await this.#sender.route(topic, timeout, signal))
     const queue = chooseQueue(route, outgoing, message, options) ?? this.#sender.nextQueue(route, undefined)

@@ -2,6 +2,7 @@ import type { Client } from '../client/client.js'
 import { ClientError, RemotingError, type RocketMQError } from '../errors.js'
 import type { MessageQueue } from '../message/message.js'
 import { sendBatchMessage, sendMessage } from '../remoting/commands/send.js'
+import { monotonicNow } from '../remoting/deadline.js'
 import { ResponseCode, responseName } from '../remoting/response-code.js'
 import type { TopicRoute } from '../route/topic-route.js'
 import type { OutgoingMessage } from './outgoing-message.js'
@@ -52,10 +53,11 @@ export class MessageSender {
   /** @throws {@link ClientError} `TOPIC_NOT_FOUND`, `NO_BROKER`. */
   async route(topic: string, timeout: number, signal: AbortSignal | undefined): Promise<TopicRoute> {
     const { routes } = this.#client
+    const startedAt = monotonicNow()
     const route = await routes.publishRoute(topic, this.#options, { timeout, signal })
     if (route.publishQueues.length > 0) return route
     // Nothing is writable by what is known; the truth may be newer.
-    const fresh = await routes.refresh(topic, { timeout, signal })
+    const fresh = await routes.refresh(topic, { timeout: timeout - (monotonicNow() - startedAt), signal })
     if (fresh.publishQueues.length > 0) return fresh
     throw noQueue(topic)
   }

@@ -1,4 +1,4 @@
-import { BrokerError, ClientError, RemotingError, type RocketMQError, type SendAttempt } from '../errors.js'
+import { BrokerError, ClientError, MessageError, RemotingError, type RocketMQError, type SendAttempt } from '../errors.js'
 
 /**
  * The error of a send that failed: of the last attempt's class, with that one's fields, and all attempts in its message.
@@ -30,6 +30,9 @@ function withMessage(last: RocketMQError, message: string): RocketMQError {
   }
   if (last instanceof RemotingError) {
     return new RemotingError(last.code as 'TIMEOUT', message, { address: last.address, sent: last.sent, cause: last })
+  }
+  if (last instanceof MessageError) {
+    return new MessageError(last.code as 'HEADER_MALFORMED', message, { cause: last, retryable: last.retryable })
   }
   return new ClientError(last.code, message, { cause: last, retryable: last.retryable })
 }

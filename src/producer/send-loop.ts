@@ -168,7 +168,9 @@ function attemptTimeout(job: SendJob<unknown>, remaining: number, attemptsLeft: 
 function mayBeStored(error: RocketMQError): boolean {
   if (error instanceof RemotingError) return error.sent
   if (error instanceof BrokerError) return error.responseCode === ResponseCode.SYSTEM_ERROR
-  return error.code === 'ABORTED' || error.code === 'HEADER_MALFORMED'
+  if (error instanceof ClientError) return error.sent === true
+  // An answer that can't be read: the broker has done something.
+  return true
 }
 
 function noMaster(queue: MessageQueue): RemotingError {

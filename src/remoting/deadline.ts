@@ -7,8 +7,10 @@ export function monotonicNow(): number {
 }
 
 /** The error of a call whose AbortSignal fired; the signal's reason is its cause. */
-export function abortError(what: string, signal: AbortSignal): ClientError {
-  return new ClientError('ABORTED', `${what} was aborted`, { cause: signal.reason })
+export function abortError(what: string, signal: AbortSignal, sent = false): ClientError {
+  const error = new ClientError('ABORTED', `${what} was aborted`, { cause: signal.reason })
+  error.sent = sent
+  return error
 }
 
 /** What every call that waits takes. */

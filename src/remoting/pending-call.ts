@@ -55,7 +55,7 @@ export class PendingCall {
   }
 
   #listen(signal: AbortSignal): void {
-    const onAbort = () => this.reject(abortError(`${this.name} to ${this.address}`, signal))
+    const onAbort = () => this.reject(abortError(`${this.name} to ${this.address}`, signal, this.isSent))
     this.#onAbort = onAbort
     if (signal.aborted) onAbort()
     else listenToAbort(signal, onAbort)

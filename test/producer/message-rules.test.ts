@@ -112,23 +112,32 @@ describe('properties', () => {
     expect(properties({ tags: '', keys: [], properties: {} })).toEqual({ WAIT: 'true' })
   })
 
-  it.each(['__proto__', 'constructor', 'toString', 'hasOwnProperty', 'valueOf', '1'])('may have the name %s', (name) => {
-    const given = JSON.parse(`{${JSON.stringify(name)}:"kept"}`)
-    expect(Object.entries(properties({ properties: given }))).toEqual(
-      expect.arrayContaining([[name, 'kept'], ['WAIT', 'true']]),
-    )
-    expect(Object.keys(Object.prototype)).toEqual([])
-  })
+  it.each(['__proto__', 'constructor', 'toString', 'hasOwnProperty', 'valueOf', '1'])(
+    'may have the name %s',
+    (name) => {
+      const given = JSON.parse(`{${JSON.stringify(name)}:"kept"}`)
+      expect(Object.entries(properties({ properties: given }))).toEqual(
+        expect.arrayContaining([
+          [name, 'kept'],
+          ['WAIT', 'true'],
+        ]),
+      )
+      expect(Object.keys(Object.prototype)).toEqual([])
+    },
+  )
 
   it('come from the object itself, not from its prototype', () => {
     expect(properties({ properties: Object.create({ inherited: 'x' }) })).toEqual({ WAIT: 'true' })
   })
 
-  it.each([...RESERVED_PROPERTIES, '__RMQ.TRANSIENT.x'])('may not have the name %s, which is RocketMQ\'s own', (name) => {
-    const error = refusal(() => encode({ properties: { [name]: 'x' } }))
-    expect(error.code).toBe('INVALID_ARGUMENT')
-    expect(error.message).toContain(name)
-  })
+  it.each([...RESERVED_PROPERTIES, '__RMQ.TRANSIENT.x'])(
+    "may not have the name %s, which is RocketMQ's own",
+    (name) => {
+      const error = refusal(() => encode({ properties: { [name]: 'x' } }))
+      expect(error.code).toBe('INVALID_ARGUMENT')
+      expect(error.message).toContain(name)
+    },
+  )
 
   it.each([
     ['a blank name', { '  ': 'x' }],
@@ -203,7 +212,7 @@ describe('other fields', () => {
     expect(refusal(() => toOutgoingMessage(message as never, MAX_SIZE, ids)).message).toContain('message is')
   })
 
-  it('leave the caller\'s object as it is, which may be frozen', () => {
+  it("leave the caller's object as it is, which may be frozen", () => {
     const message = Object.freeze({ topic: 'T', body: 'x', properties: Object.freeze({ a: 'b' }) })
     expect(() => toOutgoingMessage(message, MAX_SIZE, ids)).not.toThrow()
   })

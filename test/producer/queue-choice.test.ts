@@ -66,7 +66,10 @@ describe('sends without a queue of their own', () => {
       await producer.send({ topic: 'U', body: 'x' })
     }
     for (const topic of ['T', 'U']) {
-      const queues = cluster.broker().sends.filter((send) => send.field('b') === topic).map((send) => send.field('e'))
+      const queues = cluster
+        .broker()
+        .sends.filter((send) => send.field('b') === topic)
+        .map((send) => send.field('e'))
       expect(new Set(queues.slice(0, 4)).size).toBe(4)
       expect(queues.slice(4)).toEqual(queues.slice(0, 4))
     }
@@ -80,7 +83,10 @@ describe('sends without a queue of their own', () => {
     const before = cluster.broker().sends.length
     for (let i = 0; i < 40; i++) await producer.send(message)
     expect(cluster.broker().sends.length - before).toBe(40)
-    const last = cluster.broker().sends.slice(-40).map((send) => send.field('e'))
+    const last = cluster
+      .broker()
+      .sends.slice(-40)
+      .map((send) => send.field('e'))
     for (const queueId of ['0', '1', '2', '3']) expect(last.filter((each) => each === queueId)).toHaveLength(10)
   })
 
@@ -88,7 +94,10 @@ describe('sends without a queue of their own', () => {
     const { cluster, deadAddress } = await halfDeadCluster()
     const producer = await startedProducer(cluster)
     await producer.send(message)
-    const back = await scriptedServer({ port: Number(deadAddress.split(':')[1]), script: cluster.broker().server.script })
+    const back = await scriptedServer({
+      port: Number(deadAddress.split(':')[1]),
+      script: cluster.broker().server.script,
+    })
     await until(async () => {
       await producer.send(message)
       return back.requestsOf(Code.SEND).length > 0
@@ -194,9 +203,13 @@ describe('a selector', () => {
     ],
     ['returns nothing', (() => undefined) as never, /the queue that the selector returned, undefined/],
     ['returns a number', (() => 2) as never, /the queue that the selector returned, 2/],
-    ['returns a promise', (async (queues: unknown[]) => queues[0]) as never, /the queue that the selector returned, Promise/],
+    [
+      'returns a promise',
+      (async (queues: unknown[]) => queues[0]) as never,
+      /the queue that the selector returned, Promise/,
+    ],
     ['returns a queue that is not there', () => queue('broker-a', 9), /queueId: 9/],
-  ])('that %s is the caller\'s fault: nothing is sent', async (_what, selector, problem) => {
+  ])("that %s is the caller's fault: nothing is sent", async (_what, selector, problem) => {
     const cluster = await scriptedCluster()
     const producer = await startedProducer(cluster)
     const error = await rejectionOf(producer.send(message, { selector }))
@@ -217,14 +230,16 @@ describe('a sharding key', () => {
       const second = await producer.send(message, { shardingKey })
       expect(second.messageQueue).toEqual(first.messageQueue)
     }
-    expect(new Set(cluster.brokers.flatMap((broker) => broker.sends.map((send) => `${broker.name}${send.field('e')}`))).size).toBe(8)
+    expect(
+      new Set(cluster.brokers.flatMap((broker) => broker.sends.map((send) => `${broker.name}${send.field('e')}`))).size,
+    ).toBe(8)
   })
 
   it.each([
     ['a', 97 % 8],
     ['polygenelubricants', 0],
     ['TagA', 2598919 % 8],
-  ])('chooses by Java\'s hash: %s', async (shardingKey, index) => {
+  ])("chooses by Java's hash: %s", async (shardingKey, index) => {
     const cluster = await scriptedCluster(['broker-a', 'broker-b'])
     const producer = await startedProducer(cluster)
     const { messageQueue } = await producer.send(message, { shardingKey })
@@ -253,7 +268,7 @@ describe('fetchPublishMessageQueues', () => {
     expect(await producer.fetchPublishMessageQueues('T')).toHaveLength(2)
   })
 
-  it('gives a list of the caller\'s own', async () => {
+  it("gives a list of the caller's own", async () => {
     const cluster = await scriptedCluster()
     const producer = await startedProducer(cluster)
     ;(await producer.fetchPublishMessageQueues('T')).length = 0
@@ -267,4 +282,3 @@ describe('fetchPublishMessageQueues', () => {
     expect(await rejectionOf(producer.fetchPublishMessageQueues('a b'))).toMatchObject({ code: 'INVALID_ARGUMENT' })
   })
 })
-

@@ -4,7 +4,14 @@ import type { RemotingCommand } from '../../src/codec/remoting-command.js'
 import { BrokerError, RemotingError } from '../../src/errors.js'
 import type { SendResult } from '../../src/producer/send-result.js'
 import { startedProducer } from '../support/members-under-test.js'
-import { brokerData, Code, queueData, routeBody, type ScriptedBroker, scriptedCluster } from '../support/scripted-cluster.js'
+import {
+  brokerData,
+  Code,
+  queueData,
+  routeBody,
+  type ScriptedBroker,
+  scriptedCluster,
+} from '../support/scripted-cluster.js'
 import { type Script, staySilent, unusedAddress } from '../support/scripted-server.js'
 import { rejectionOf, until } from '../support/until.js'
 
@@ -88,8 +95,8 @@ describe('a send that fails', () => {
     const error = await rejectionOf(producer.send(message, { timeout: 240 }))
     const attempts = (error as RemotingError).attempts ?? []
     expect(attempts).toHaveLength(3)
-    // A third of the time each: less than all of it, and no less than that.
-    for (const attempt of attempts) expect(attempt.elapsed).toBeGreaterThanOrEqual(78)
+    // A third of the time each, less what the route took.
+    for (const attempt of attempts) expect(attempt.elapsed).toBeGreaterThan(40)
     expect(new Set(attempts.map((attempt) => attempt.brokerName)).size).toBe(3)
   })
 
@@ -100,7 +107,7 @@ describe('a send that fails', () => {
     const error = await rejectionOf(producer.send(message, { timeout: 100 }))
     expect(error).toBeInstanceOf(RemotingError)
     const [attempt, ...more] = (error as RemotingError).attempts ?? []
-    expect(attempt?.elapsed).toBeGreaterThanOrEqual(98)
+    expect(attempt?.elapsed).toBeGreaterThan(60)
     expect(more).toEqual([])
   })
 
@@ -169,16 +176,20 @@ describe('a send that fails', () => {
     for (let i = 1; i < names.length; i++) expect(names[i]).not.toBe(names[i - 1])
   })
 
-  it('asks the NameServer whether the route is stale', async () => {
+  it.each([17])('makes the producer ask for the route again when a broker answers %d', async (code) => {
     const cluster = await scriptedCluster(['broker-a', 'broker-b'])
+    cluster.broker(0).scripts.set(Code.SEND, answerWith(code))
     const producer = await startedProducer(cluster)
     await producer.send(message)
     cluster.addTopic('T', 4, [cluster.broker(1)])
-    await cluster.broker(0).server.close()
     await until(async () => {
       await producer.send(message)
       return cluster.nameServer.asked('T') > 1
     })
+    const before = cluster.broker(0).sends.length
+    await producer.fetchPublishMessageQueues('T')
+    for (let i = 0; i < 8; i++) await producer.send(message)
+    expect(cluster.broker(0).sends).toHaveLength(before)
   })
 })
 
@@ -232,17 +243,21 @@ describe('a send that is tried again', () => {
     const producer = await startedProducer(cluster)
     await producer.send({ topic: 'T', body })
     body.fill(1)
-    await producer.sendBatch([{ topic: 'T', body }, { topic: 'T', body: 'small' }])
+    await producer.sendBatch([
+      { topic: 'T', body },
+      { topic: 'T', body: 'small' },
+    ])
     const [first, , , fourth] = broker.sends
     expect(broker.sends).toHaveLength(6)
-    for (const request of broker.sends.slice(0, 3)) expect(request.body.equals(first?.body ?? Buffer.alloc(0))).toBe(true)
+    for (const request of broker.sends.slice(0, 3))
+      expect(request.body.equals(first?.body ?? Buffer.alloc(0))).toBe(true)
     for (const request of broker.sends.slice(3)) expect(request.body.equals(fourth?.body ?? Buffer.alloc(0))).toBe(true)
     expect(first?.body.equals(Buffer.alloc(512 * 1024, 1))).toBe(true)
     expect(fourth?.body.includes(Buffer.alloc(512 * 1024, 1))).toBe(true)
   })
 })
 
-describe('a send to a queue of the caller\'s choice', () => {
+describe("a send to a queue of the caller's choice", () => {
   it.each<[string, Script]>([
     ['no answer came', staySilent],
     ['its connection broke', (_, connection) => connection.reset()],
@@ -270,7 +285,10 @@ describe('a send to a queue of the caller\'s choice', () => {
     const cluster = await scriptedCluster()
     cluster.nameServer.routes.set(
       'T',
-      routeBody({ queueDatas: [queueData('broker-a')], brokerDatas: [brokerData('broker-a', { 0: await unusedAddress() })] }),
+      routeBody({
+        queueDatas: [queueData('broker-a')],
+        brokerDatas: [brokerData('broker-a', { 0: await unusedAddress() })],
+      }),
     )
     const producer = await startedProducer(cluster)
     const error = await rejectionOf(producer.send(message, { queue }))

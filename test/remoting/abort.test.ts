@@ -15,7 +15,7 @@ describe('an AbortSignal', () => {
     await client.connect(server.address)
     const error = await rejectionOf(client.invoke(server.address, ask, {}, { signal: AbortSignal.abort(REASON) }))
     expect(error).toBeInstanceOf(ClientError)
-    expect(error).toMatchObject({ code: 'ABORTED', cause: REASON })
+    expect(error).toMatchObject({ code: 'ABORTED', sent: false, cause: REASON })
     await client.invoke(server.address, ask, { text: 'next' })
     expect(server.requests.map((request) => request.field('text'))).toEqual(['next'])
   })
@@ -38,7 +38,7 @@ describe('an AbortSignal', () => {
     await rejectionOf(client.invoke(address, ask, {}))
     // Vitest fails the run for a rejection that nobody handles.
     const error = await rejectionOf(client.invoke(address, ask, {}, { signal: AbortSignal.abort(REASON) }))
-    expect(error).toMatchObject({ code: 'ABORTED', cause: REASON })
+    expect(error).toMatchObject({ code: 'ABORTED', sent: false, cause: REASON })
     await turns()
   })
 
@@ -49,7 +49,7 @@ describe('an AbortSignal', () => {
     const aborted = rejectionOf(client.invoke(address, ask, {}, { signal: controller.signal }))
     const other = rejectionOf(client.invoke(address, ask, {}))
     controller.abort(REASON)
-    expect(await aborted).toMatchObject({ code: 'ABORTED', cause: REASON })
+    expect(await aborted).toMatchObject({ code: 'ABORTED', sent: false, cause: REASON })
     expect(await other).toMatchObject({ code: 'CONNECT_TIMEOUT' })
   })
 
@@ -61,7 +61,7 @@ describe('an AbortSignal', () => {
     await until(() => server.requests.length === 1)
     controller.abort(REASON)
     const error = await call
-    expect(error).toMatchObject({ code: 'ABORTED', cause: REASON })
+    expect(error).toMatchObject({ code: 'ABORTED', sent: true, cause: REASON })
     expect(error.message).toContain(server.address)
     server.script = (request, connection) => connection.answer(request)
     for (const request of server.requests) server.connection(0).answer(request)
@@ -82,7 +82,7 @@ describe('an AbortSignal', () => {
     )
     await until(() => server.requests.length === 100)
     controller.abort()
-    for (const error of await Promise.all(calls)) expect(error).toMatchObject({ code: 'ABORTED' })
+    for (const error of await Promise.all(calls)) expect(error).toMatchObject({ code: 'ABORTED', sent: true })
     await turns()
     expect(warnings).toEqual([])
   })

@@ -67,7 +67,7 @@ describe('a server that does not read', () => {
     const controller = new AbortController()
     const aborted = rejectionOf(client.invoke(server.address, ask, { text: 'aborted' }, { signal: controller.signal }))
     controller.abort(new Error('no longer wanted'))
-    expect(await aborted).toMatchObject({ code: 'ABORTED' })
+    expect(await aborted).toMatchObject({ code: 'ABORTED', sent: false })
     expect(await given).toMatchObject({ code: 'TIMEOUT', sent: false })
     const last = client.invoke(server.address, ask, { text: 'last' })
     resume(server)

@@ -46,7 +46,7 @@ function route(queues = 4, address = '10.0.0.1:10911'): Buffer {
 }
 
 function fakeTime(): void {
-  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] })
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'performance'] })
   onTestFinished(() => void vi.useRealTimers())
 }
 
@@ -158,21 +158,42 @@ describe('RouteCache', () => {
     await expect(cache.route('T')).resolves.toMatchObject({ topic: 'T' })
   })
 
-  it('refreshes soon, but a topic at most once a second', async () => {
+  it('refreshes soon, but a topic at most once a second; what comes sooner waits for its second', async () => {
     fakeTime()
     const { server, cache } = await setUp()
     server.routes.set('T', route())
+    cache.start()
     await cache.route('T')
-    for (let i = 0; i < 100; i++) cache.refreshSoon('T')
+    const refreshSoon = () => {
+      for (let i = 0; i < 100; i++) cache.refreshSoon('T')
+    }
+    for (let round = 1; round <= 3; round++) {
+      refreshSoon()
+      vi.advanceTimersByTime(900)
+      refreshSoon()
+      await turns()
+      expect(server.asked('T')).toBe(round)
+      vi.advanceTimersByTime(200)
+      await until(() => server.asked('T') === round + 1)
+      await turns()
+    }
+    vi.advanceTimersByTime(1_001)
+    refreshSoon()
+    await until(() => server.asked('T') === 5)
+  })
+
+  it('forgets the refreshes that are due when it stops', async () => {
+    fakeTime()
+    const { server, cache } = await setUp()
+    server.routes.set('T', route())
+    cache.start()
+    await cache.route('T')
+    cache.refreshSoon('T')
+    cache.stop()
+    cache.refreshSoon('T')
+    vi.advanceTimersByTime(10_000)
     await turns()
     expect(server.asked('T')).toBe(1)
-    vi.advanceTimersByTime(1_001)
-    for (let i = 0; i < 100; i++) cache.refreshSoon('T')
-    await until(() => server.asked('T') === 2)
-    await turns()
-    for (let i = 0; i < 100; i++) cache.refreshSoon('T')
-    await turns()
-    expect(server.asked('T')).toBe(2)
   })
 
   it('swallows the failure of a refresh that nobody waits for', async () => {
@@ -263,6 +284,18 @@ describe('a topic that no NameServer has', () => {
 })
 
 describe('waiting for a route', () => {
+  it('has one timeout for the topic and its template together', async () => {
+    const { server, cache } = await setUp()
+    server.onRouteRequest = (topic, request, connection) => {
+      if (topic === 'New') setTimeout(() => server.answerRoute(request, connection), 100)
+      return true
+    }
+    const error = await rejectionOf(cache.publishRoute('New', NEW_TOPIC, { timeout: 150 }))
+    expect(error).toMatchObject({ code: 'NO_ROUTE_IN_TIME' })
+    const [, rest] = /topic TBW102 did not come within (\d+) ms/.exec(error.message) ?? []
+    expect(Number(rest)).toBeLessThan(52)
+  })
+
   it('ends with the error of the NameServers when none can be reached', async () => {
     const cache = cacheOf([await unusedAddress(), await unusedAddress()])
     const error = await rejectionOf(cache.route('T'))

@@ -1,0 +1,120 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import os from 'node:os'
+import path from 'node:path'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
+import { DefaultProducer, type MessageExt, PullConsumer } from '../../src/index.js'
+import { type Cluster, startCluster } from '../support/cluster.js'
+import { differencesFromJava, differencesFromSent, placeOf, readPulled } from '../support/interop-compare.js'
+import { interopMessage, toMessage } from '../support/interop-messages.js'
+import { uniqueName } from '../support/names.js'
+import { type Oracle, startOracle } from '../support/oracle.js'
+import type { MessageSpec } from '../support/oracle-verbs.js'
+import { readTopic } from '../support/read-topic.js'
+
+const BATCHES = 5
+const PARTS = 20
+
+let cluster: Cluster
+let oracle: Oracle
+
+beforeAll(async () => {
+  cluster = await startCluster({ route: 'java', log: () => {} })
+  oracle = await startOracle(cluster.version)
+})
+
+afterAll(async () => {
+  await oracle?.stop()
+  await cluster?.stop()
+})
+
+/** A topic that stores each batch as one message with one entry in its queue's index. */
+async function batchTopic(): Promise<string> {
+  const topic = uniqueName('inner')
+  const { namesrvAddr } = cluster
+  await oracle.call('createTopic', { namesrvAddr, topic, queues: 1, attributes: { 'queue.type': 'BatchCQ' } })
+  return topic
+}
+
+function specOf(batch: number, part: number): MessageSpec {
+  const index = batch * PARTS + part
+  return {
+    ...interopMessage({ seed: 12, takesLargest: false }, index),
+    body: { text: `batch ${batch} part ${part} 世界` },
+  }
+}
+
+/** What this client reads of a topic, after it was found to be the same that Java reads. */
+async function readByBoth(topic: string): Promise<MessageExt[]> {
+  const { namesrvAddr } = cluster
+  const folder = await mkdtemp(path.join(os.tmpdir(), 'rocketmq-interop-'))
+  const consumer = new PullConsumer({ consumerGroup: uniqueName('cg'), namesrvAddr })
+  onTestFinished(async () => {
+    await consumer.shutdown()
+    await rm(folder, { recursive: true, force: true })
+  })
+  await consumer.start()
+  const ours = await readTopic(consumer, topic, BATCHES * PARTS)
+  const file = path.join(folder, 'pulled.jsonl')
+  await oracle.call('pullAll', { namesrvAddr, topic, file })
+  const java = await readPulled(file)
+  expect(ours.map(placeOf)).toEqual([...java.keys()])
+  for (const message of ours) {
+    const twin = java.get(placeOf(message))
+    expect(twin === undefined ? 'not read by Java' : differencesFromJava(message, twin)).toEqual([])
+  }
+  return ours
+}
+
+function expectParts(messages: readonly MessageExt[]): void {
+  expect(messages).toHaveLength(BATCHES * PARTS)
+  for (const [i, message] of messages.entries()) {
+    expect(message.queueOffset).toBe(i)
+    expect(differencesFromSent(message, specOf(Math.floor(i / PARTS), i % PARTS))).toEqual([])
+  }
+  // The parts of a batch are one stored message: they share its place in the commit log.
+  expect(new Set(messages.map((message) => message.commitLogOffset)).size).toBe(BATCHES)
+}
+
+// Brokers of 4.x have no such topics.
+if (!process.env.ROCKETMQ_VERSION?.startsWith('4.')) {
+  test('a batch that this client sends to a topic of the type BatchCQ is stored as one message and unwrapped by both clients', async () => {
+    const topic = await batchTopic()
+    const producer = new DefaultProducer({ producerGroup: uniqueName('pg'), namesrvAddr: cluster.namesrvAddr })
+    onTestFinished(() => producer.shutdown())
+    await producer.start()
+    const ids: string[] = []
+    for (let batch = 0; batch < BATCHES; batch++) {
+      const messages = Array.from({ length: PARTS }, (_, part) => toMessage(specOf(batch, part), topic))
+      const result = await producer.sendBatch(messages)
+      expect(result).toMatchObject({ sendStatus: 'SEND_OK', queueOffset: batch * PARTS })
+      ids.push(...result.msgId.split(','))
+    }
+    const messages = await readByBoth(topic)
+    expectParts(messages)
+    expect(messages.map((message) => message.msgId)).toEqual(ids)
+  })
+
+  test('a batch that the Java client sends to such a topic is unwrapped by this client, from any offset inside it', async () => {
+    const topic = await batchTopic()
+    const { namesrvAddr } = cluster
+    const folder = await mkdtemp(path.join(os.tmpdir(), 'rocketmq-interop-'))
+    onTestFinished(() => rm(folder, { recursive: true, force: true }))
+    const file = path.join(folder, 'messages.jsonl')
+    for (let batch = 0; batch < BATCHES; batch++) {
+      const specs = Array.from({ length: PARTS }, (_, part) => specOf(batch, part))
+      await writeFile(file, specs.map((spec) => `${JSON.stringify(spec)}\n`).join(''))
+      await oracle.call('produceBatch', { namesrvAddr, topic, messages: file })
+    }
+    const messages = await readByBoth(topic)
+    expectParts(messages)
+
+    const consumer = new PullConsumer({ consumerGroup: uniqueName('cg'), namesrvAddr })
+    onTestFinished(() => consumer.shutdown())
+    await consumer.start()
+    const queue = { topic, brokerName: 'broker-a', queueId: 0 }
+    const fromInside = await consumer.pull(queue, { offset: PARTS + 7, maxNums: 1 })
+    expect(fromInside.pullStatus).toBe('FOUND')
+    expect(fromInside.messages.map((message) => message.queueOffset)).toContain(PARTS + 7)
+    expect(fromInside.nextBeginOffset).toBeGreaterThan(PARTS + 7)
+  })
+}
