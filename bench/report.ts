@@ -26,7 +26,13 @@ function renderWorkload(workload: Workload, rows: readonly Row[]): string {
   })
   const missing = workload.clients.filter((client) => !rows.some((row) => row.client === client))
   const failed = missing.map((client) => `${CLIENT_TITLES[client]} failed in every round.`)
-  const notes = [...(workload.note === undefined ? [] : [workload.note]), ...failed]
+  const cold = rows
+    .filter((row) => row.coldRounds > 0)
+    .map(
+      (row) =>
+        `${CLIENT_TITLES[row.client]} had no time for its whole warm-up in ${row.coldRounds} of ${row.rounds} rounds: it costs less once it is warm.`,
+    )
+  const notes = [...(workload.note === undefined ? [] : [workload.note]), ...failed, ...cold]
   const note = notes.length === 0 ? [] : ['', notes.join(' ')]
   return [`### ${workload.title} (\`${workload.name}\`)`, '', ...HEADER, ...lines, ...note].join('\n')
 }

@@ -7,6 +7,8 @@ export interface Run {
   readonly workload: string
   readonly client: ClientName
   readonly round: number
+  /** Whether there was time for the whole warm-up. */
+  readonly isWarm: boolean
   readonly outcome: Outcome
 }
 
@@ -26,6 +28,8 @@ export type Figure = keyof typeof FIGURES
 export interface Row {
   readonly client: ClientName
   readonly rounds: number
+  /** Rounds in which the warm-up was cut short, so that the compiler's work is in the figures. */
+  readonly coldRounds: number
   readonly figures: Readonly<Record<Figure, Summary>>
   /** The figure's median divided by ours. */
   readonly ratios: Readonly<Partial<Record<Figure, number>>>
@@ -33,16 +37,17 @@ export interface Row {
 
 /** The rows of a workload, ours first; a client of which no run succeeded has none. */
 export function rowsOf(workload: Workload, runs: readonly Run[]): Row[] {
-  const own = figuresOf(workload, OURS, runs)
+  const ours = figuresOf(workload, OURS, runs)
   return workload.clients.flatMap((client) => {
     const figures = figuresOf(workload, client, runs)
     if (figures === undefined) return []
     const ratios: Partial<Record<Figure, number>> = {}
-    if (own !== undefined) {
+    if (ours !== undefined) {
       for (const figure of Object.keys(FIGURES) as Figure[])
-        ratios[figure] = figures[figure].median / own[figure].median
+        ratios[figure] = figures[figure].median / ours[figure].median
     }
-    return [{ client, rounds: runsOf(workload.name, client, runs).length, figures, ratios }]
+    const own = runsOf(workload.name, client, runs)
+    return [{ client, rounds: own.length, coldRounds: own.filter((run) => !run.isWarm).length, figures, ratios }]
   })
 }
 

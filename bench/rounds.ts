@@ -9,7 +9,7 @@ import { runProcess } from './run-process.js'
 import { CLIENT_TITLES, type ClientName, type Workload } from './workloads.js'
 
 /** Longest warm-up and longest measured window, in milliseconds: a slow machine measures fewer messages. */
-const MAX_WARM_UP = 1_500
+const MAX_WARM_UP = 2_500
 const MAX_WINDOW = 2_500
 /** For a whole process, in milliseconds. */
 const DEADLINE = 15_000
@@ -47,7 +47,8 @@ export async function runRounds(broker: BenchBroker, options: BenchOptions, star
     try {
       const profile = profileOptions(options.profileFolder, `${workload.name}.${client}.${round}`)
       const outcome = await runOne(broker, workload, topic, client, profile)
-      runs.push({ workload: workload.name, client, round, outcome })
+      const isWarm = outcome.total - outcome.messages >= workload.warmUp
+      runs.push({ workload: workload.name, client, round, isWarm, outcome })
       console.error(`bench: ${what}: ${told(outcome)}`)
     } catch (error) {
       const failure = `${what}: ${error instanceof Error ? error.message : String(error)}`

@@ -29,6 +29,12 @@ export type ClientState = 'created' | 'running' | 'closed'
 export class Client {
   /** `ip@instanceName[@unitName]`: by this, brokers tell the members of a group apart. */
   readonly clientId: string
+  /**
+   * The client id with Java's `DEFAULT` where no instance name is given: the same after every start, for files that are to be found again.
+   *
+   * @internal
+   */
+  readonly stableId: string
   readonly options: ResolvedClientOptions
   readonly remoting: RemotingClient
   readonly routes: RouteCache
@@ -42,7 +48,8 @@ export class Client {
   constructor(options: ConnectionOptions = {}) {
     this.options = resolveOptions(clientOptionRules, options, 'Client')
     this.logger = this.options.logger
-    this.clientId = makeClientId(this.options)
+    this.clientId = makeClientId(this.options, `${process.pid}#${randomBytes(6).toString('hex')}`)
+    this.stableId = makeClientId(this.options, 'DEFAULT')
     this.remoting = new RemotingClient(this.options)
     const nameServers = new NameServerClient(this.remoting, this.options.namesrvAddr)
     this.routes = new RouteCache(nameServers, this.options)
@@ -174,7 +181,7 @@ function closedWhileStarting(cause?: unknown): ClientError {
   return new ClientError('CLOSED', 'the client was shut down while it was starting', { cause })
 }
 
-function makeClientId(options: ResolvedClientOptions): string {
-  const instanceName = options.instanceName ?? `${process.pid}#${randomBytes(6).toString('hex')}`
-  return [localAddress(), instanceName, options.unitName].filter((part) => part !== undefined).join('@')
+function makeClientId(options: ResolvedClientOptions, defaultName: string): string {
+  const { instanceName = defaultName, unitName } = options
+  return [localAddress(), instanceName, unitName].filter((part) => part !== undefined).join('@')
 }

@@ -1,7 +1,7 @@
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { JsonEntries, type JsonValue, parseFastjson } from '../codec/fastjson.js'
-import { MessageError, shown } from '../errors.js'
+import { ClientError, MessageError, shown } from '../errors.js'
 import type { MessageQueue } from '../message/message.js'
 import { messageQueueKey } from '../message/message-queue.js'
 import type { WaitOptions } from '../remoting/deadline.js'
@@ -17,7 +17,7 @@ import type { OffsetStore } from './offset-store.js'
 export class LocalOffsetStore implements OffsetStore {
   readonly #path: string
   readonly #report: (error: unknown, what: string) => void
-  readonly #offsets = new Map<string, { queue: MessageQueue; offset: number }>()
+  readonly #offsets = new Map<string, OffsetEntry>()
   #isDirty = false
   #writing: Promise<void> = Promise.resolve()
 
@@ -31,18 +31,28 @@ export class LocalOffsetStore implements OffsetStore {
     this.#report = report
   }
 
-  /** Reads the file, or its backup when it is damaged. @throws {@link MessageError} when both are. */
+  /**
+   * Reads the file, or its backup when it is damaged or gone.
+   *
+   * @throws {@link MessageError} for a damaged file without a sound backup: no offset is thrown away silently.
+   * @throws {@link ClientError} `OFFSET_FILE_FAILED` for one that can't be opened.
+   */
   async load(): Promise<void> {
-    let text: string | undefined
+    let fault: unknown
     try {
-      text = await readIfThere(this.#path)
-      this.#fill(text)
+      if (await this.#read(this.#path)) return
     } catch (error) {
-      const backup = await readIfThere(`${this.#path}.bak`)
-      if (backup === undefined) throw error
-      this.#report(error, `the offset file ${this.#path} can't be read; its backup is used`)
-      this.#fill(backup)
+      fault = error
     }
+    const isRead = await this.#read(`${this.#path}.bak`).catch((error: unknown) => {
+      throw fault ?? error
+    })
+    if (isRead)
+      this.#report(
+        fault ?? fileError('found', this.#path),
+        `the offset file ${this.#path} can't be read; its backup is used`,
+      )
+    else if (fault !== undefined) throw fault
   }
 
   async read(queue: MessageQueue, _options: WaitOptions): Promise<number> {
@@ -77,12 +87,14 @@ export class LocalOffsetStore implements OffsetStore {
     try {
       await mkdir(dirname(this.#path), { recursive: true, mode: 0o700 })
       const temporary = `${this.#path}.tmp`
-      await writeFile(temporary, this.#text(), { mode: 0o600, flush: true })
+      // Made anew, so that nothing is written through a link that lies there, and with our mode.
+      await rm(temporary, { force: true })
+      await writeFile(temporary, this.#text(), { flag: 'wx', mode: 0o600, flush: true })
       await rename(this.#path, `${this.#path}.bak`).catch(ignoreMissing)
       await rename(temporary, this.#path)
     } catch (error) {
       this.#isDirty = true
-      throw error
+      throw fileError('written', this.#path, error)
     }
   }
 
@@ -95,32 +107,56 @@ export class LocalOffsetStore implements OffsetStore {
     return `{\n\t"offsetTable":{${rows.join(',\n\t\t')}\n\t}\n}`
   }
 
-  #fill(text: string | undefined): void {
-    if (text === undefined) return
-    const root = parseFastjson(text)
-    const table = isRecord(root) ? root.offsetTable : undefined
-    if (table instanceof JsonEntries) {
-      for (const [key, offset] of table.entries) this.#add(key, offset)
-    } else if (!isRecord(table) || Object.keys(table).length > 0) {
-      throw this.#damaged('offsetTable', table)
-    }
+  /** False when there is no such file. */
+  async #read(path: string): Promise<boolean> {
+    const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return undefined
+      throw fileError('read', path, error)
+    })
+    if (text === undefined) return false
+    for (const entry of parseOffsets(text, path)) this.#offsets.set(messageQueueKey(entry.queue), entry)
+    return true
   }
+}
 
-  #add(key: JsonValue, offset: JsonValue): void {
-    const { topic, brokerName, queueId } = isRecord(key) ? key : {}
-    const isQueue = typeof topic === 'string' && typeof brokerName === 'string' && Number.isSafeInteger(queueId)
-    if (!isQueue || typeof offset !== 'number' || !Number.isSafeInteger(offset))
-      throw this.#damaged('an entry', [key, offset])
-    const queue: MessageQueue = { topic, brokerName, queueId: Number(queueId) }
-    this.#offsets.set(messageQueueKey(queue), { queue, offset })
-  }
+interface OffsetEntry {
+  readonly queue: MessageQueue
+  readonly offset: number
+}
 
-  #damaged(what: string, value: unknown): MessageError {
-    return new MessageError(
-      'JSON_MALFORMED',
-      `${what} of the offset file ${this.#path} is ${shown(value)}; mend or remove the file`,
-    )
+function parseOffsets(text: string, path: string): OffsetEntry[] {
+  let root: JsonValue
+  try {
+    root = parseFastjson(text)
+  } catch (cause) {
+    throw damaged(path, cause instanceof Error ? cause.message : String(cause), cause)
   }
+  const table = isRecord(root) ? root.offsetTable : undefined
+  if (table instanceof JsonEntries) return table.entries.map(([key, offset]) => toEntry(key, offset, path))
+  if (isRecord(table) && Object.keys(table).length === 0) return []
+  throw damaged(path, `offsetTable is ${shown(table)}`)
+}
+
+function toEntry(key: JsonValue, offset: JsonValue, path: string): OffsetEntry {
+  const { topic, brokerName, queueId } = isRecord(key) ? key : {}
+  const isQueue = typeof topic === 'string' && typeof brokerName === 'string' && Number.isSafeInteger(queueId)
+  if (!isQueue || typeof offset !== 'number' || !Number.isSafeInteger(offset))
+    throw damaged(path, `an entry is ${shown([key, offset])}`)
+  return { queue: { topic, brokerName, queueId: Number(queueId) }, offset }
+}
+
+function damaged(path: string, problem: string, cause?: unknown): MessageError {
+  return new MessageError('JSON_MALFORMED', `the offset file ${path} is damaged: ${problem}; mend or remove it`, {
+    cause,
+  })
+}
+
+function fileError(what: 'found' | 'read' | 'written', path: string, cause?: unknown): ClientError {
+  const why = cause instanceof Error ? `: ${cause.message}` : ''
+  return new ClientError('OFFSET_FILE_FAILED', `the offset file ${path} was not ${what}${why}`, {
+    cause,
+    retryable: true,
+  })
 }
 
 /** Names from options become one path element each, whatever they hold. */
@@ -130,10 +166,6 @@ function fileName(name: string): string {
 
 function isRecord(value: JsonValue | undefined): value is Record<string, JsonValue> {
   return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === null
-}
-
-async function readIfThere(path: string): Promise<string | undefined> {
-  return readFile(path, 'utf8').catch(ignoreMissing)
 }
 
 function ignoreMissing(error: NodeJS.ErrnoException): undefined {

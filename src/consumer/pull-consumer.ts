@@ -212,7 +212,7 @@ export class PullConsumer extends Member {
       )
     }
     const directory = localOffsetStoreDir ?? join(homedir(), '.rocketmq_offsets')
-    return new LocalOffsetStore(directory, this.clientId, consumerGroup, report)
+    return new LocalOffsetStore(directory, this.client.stableId, consumerGroup, report)
   }
 
   #consumerData(): ConsumerData {

@@ -65,19 +65,14 @@ export async function pullFrom(client: Client, address: string, request: PullReq
   }
   const decoded = await decodeMessages(body, options)
   const found = keepOffsetBehindFault(decoded, request, nextBeginOffset, address)
-  const messages = filterByTag(decoded.messages, subscription)
+  const messages = filterByTag(fromOffset(decoded.messages, request.offset), subscription)
   const range = { [MessageProperty.MIN_OFFSET]: String(minOffset), [MessageProperty.MAX_OFFSET]: String(maxOffset) }
   for (const message of messages) message.addProperties(range)
   return { result: { pullStatus, minOffset, maxOffset, messages, ...found }, suggestWhichBrokerId }
 }
 
 /** Without messages the offset stays or moves on; only where it lay outside the queue it may go back. */
-function nextOffset(
-  pullStatus: PullStatus,
-  request: PullRequest,
-  nextBeginOffset: number,
-  address: string,
-): number {
+function nextOffset(pullStatus: PullStatus, request: PullRequest, nextBeginOffset: number, address: string): number {
   if (nextBeginOffset < 0) throw pullFault(request, address, incomplete(request, nextBeginOffset, undefined))
   return pullStatus === 'OFFSET_ILLEGAL' ? nextBeginOffset : Math.max(request.offset, nextBeginOffset)
 }
@@ -112,6 +107,13 @@ function incomplete(request: PullRequest, nextBeginOffset: number, last: StoredM
     'MESSAGE_MALFORMED',
     `an answer ${end} says that queue ${queue.queueId} goes on from ${offset} at ${nextBeginOffset}`,
   )
+}
+
+/** A batch that is stored as one message comes whole, also when its middle was asked for. */
+function fromOffset(messages: StoredMessage[], offset: number): StoredMessage[] {
+  const [first] = messages
+  const isExact = first === undefined || first.queueOffset >= offset
+  return isExact ? messages : messages.filter((message) => message.queueOffset >= offset)
 }
 
 function filterByTag(messages: StoredMessage[], subscription: SubscriptionData): StoredMessage[] {

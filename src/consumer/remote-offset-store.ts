@@ -29,6 +29,8 @@ export class RemoteOffsetStore implements OffsetStore {
   /** Set and not stored yet. */
   readonly #pending = new Map<string, PendingOffset>()
   readonly #storing = new Map<string, Promise<void>>()
+  /** Waiting for their turn to store what is pending. */
+  readonly #persisting = new Map<string, Promise<void>>()
 
   constructor(
     client: Client,
@@ -72,19 +74,32 @@ export class RemoteOffsetStore implements OffsetStore {
   async commit(queue: MessageQueue, offset: number, options: WaitOptions): Promise<void> {
     const key = messageQueueKey(queue)
     const earlier = this.#pending.get(key)
-    await this.#inTurn(key, () => this.#store(queue, offset, options))
-    // An offset that was set while this one was on its way is newer.
-    if (this.#pending.get(key) === earlier) this.#pending.delete(key)
+    await this.#inTurn(key, () => this.#store(queue, offset, options, earlier))
   }
 
   async persist(): Promise<void> {
-    await Promise.all(
-      [...this.#pending.values()].map(({ queue, offset }) =>
-        this.commit(queue, offset, {}).catch((error: unknown) => {
-          this.#report(error, `the offset ${offset} of ${messageQueueKey(queue)} was not stored; it is tried again`)
-        }),
-      ),
-    )
+    await Promise.all([...this.#pending.keys()].map((key) => this.#persistSoon(key)))
+  }
+
+  /** One that waits for its turn serves all who come meanwhile: it stores what is newest then. */
+  #persistSoon(key: string): Promise<void> {
+    let persist = this.#persisting.get(key)
+    if (persist === undefined) {
+      persist = this.#inTurn(key, () => this.#persistNow(key))
+      this.#persisting.set(key, persist)
+    }
+    return persist
+  }
+
+  async #persistNow(key: string): Promise<void> {
+    this.#persisting.delete(key)
+    const pending = this.#pending.get(key)
+    // A commit before it has stored something newer.
+    if (pending === undefined) return
+    const { queue, offset } = pending
+    await this.#store(queue, offset, {}, pending).catch((error: unknown) => {
+      this.#report(error, `the offset ${offset} of ${key} was not stored; it is tried again`)
+    })
   }
 
   #inTurn(key: string, store: () => Promise<void>): Promise<void> {
@@ -98,10 +113,18 @@ export class RemoteOffsetStore implements OffsetStore {
     return turn
   }
 
-  async #store(queue: MessageQueue, offset: number, options: WaitOptions): Promise<void> {
+  async #store(
+    queue: MessageQueue,
+    offset: number,
+    options: WaitOptions,
+    settled: PendingOffset | undefined,
+  ): Promise<void> {
     const address = await this.#addressOf(queue, options)
     const { topic, queueId, brokerName } = queue
     const header = { consumerGroup: this.#consumerGroup, topic, queueId, commitOffset: offset, brokerName }
     await this.#client.remoting.invoke(address, updateConsumerOffset, header, options)
+    // An offset that was set while this one was on its way is newer.
+    const key = messageQueueKey(queue)
+    if (this.#pending.get(key) === settled) this.#pending.delete(key)
   }
 }

@@ -29,14 +29,12 @@ export function toBatch(messages: readonly Message[], maxMessageSize: number, id
     checkPart(each, first, index)
   })
   checkSize(outgoing, maxMessageSize)
-  const batchKey = ids.next()
+  const properties = { [MessageProperty.WAIT_STORE_MSG_OK]: String(first.waitStoreMsgOk) }
   return {
     topic: first.topic,
     flag: 0,
-    properties: encodeProperties({
-      [MessageProperty.UNIQ_KEY]: batchKey,
-      [MessageProperty.WAIT_STORE_MSG_OK]: String(first.waitStoreMsgOk),
-    }),
+    properties: encodeProperties(properties),
+    propertiesWithBatchId: encodeProperties({ [MessageProperty.UNIQ_KEY]: ids.next(), ...properties }),
     uniqKey: outgoing.map((each) => each.uniqKey).join(','),
     shardingKey: first.shardingKey,
     waitStoreMsgOk: first.waitStoreMsgOk,

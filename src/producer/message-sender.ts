@@ -21,6 +21,9 @@ const STALE_ROUTE_CODES: ReadonlySet<string> = new Set(
   ].map(responseName),
 )
 
+/** V5_4_0 of `MQVersion`. Brokers before it write a batch's properties over those of its parts, and an id of the batch over theirs. */
+const KEEPS_PART_IDS = 493
+
 /** One attempt at a time: routes, queues and requests of a producer. */
 export class MessageSender {
   readonly #client: Client
@@ -90,7 +93,10 @@ export class MessageSender {
     signal: AbortSignal | undefined,
   ): Promise<SendResult> {
     const { remoting, routes, options } = this.#client
-    const header = this.#header(outgoing, queue, isBatch)
+    const { propertiesWithBatchId = outgoing.properties } = outgoing
+    const keepsPartIds = isBatch && remoting.serverVersion(address) >= KEEPS_PART_IDS
+    const properties = keepsPartIds ? propertiesWithBatchId : outgoing.properties
+    const header = this.#header(outgoing, properties, queue, isBatch)
     const response = await remoting.invoke(address, isBatch ? sendBatchMessage : sendMessage, header, {
       body: outgoing.body,
       timeout: Math.min(timeout, options.requestTimeout),
@@ -109,7 +115,7 @@ export class MessageSender {
     const address = this.addressOf(queue)
     if (address === undefined) throw noQueue(queue.topic)
     try {
-      const header = this.#header(outgoing, queue, false)
+      const header = this.#header(outgoing, outgoing.properties, queue, false)
       await this.#client.remoting.invokeOneway(address, sendMessage, header, { body: outgoing.body, timeout, signal })
     } catch (error) {
       if (error instanceof RemotingError) this.onFailure(error, queue)
@@ -123,7 +129,7 @@ export class MessageSender {
     if (isStale) this.#client.routes.refreshSoon(queue.topic)
   }
 
-  #header(outgoing: OutgoingMessage, queue: MessageQueue, isBatch: boolean) {
+  #header(outgoing: OutgoingMessage, properties: string, queue: MessageQueue, isBatch: boolean) {
     return {
       producerGroup: this.#options.producerGroup,
       topic: outgoing.topic,
@@ -133,7 +139,7 @@ export class MessageSender {
       sysFlag: 0,
       bornTimestamp: Date.now(),
       flag: outgoing.flag,
-      properties: outgoing.properties,
+      properties,
       reconsumeTimes: 0,
       unitMode: false,
       batch: isBatch,

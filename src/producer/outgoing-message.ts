@@ -16,6 +16,8 @@ export interface OutgoingMessage {
   readonly flag: number
   /** The property string as it goes over the wire. */
   readonly properties: string
+  /** Of a batch: the same with an id for the batch itself. Without it, a topic that stores batches as one message stores the parts one by one. */
+  readonly propertiesWithBatchId?: string
   /** The id given to it; also the result's `msgId`. */
   readonly uniqKey: string
   readonly shardingKey: string | undefined

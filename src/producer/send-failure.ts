@@ -1,4 +1,11 @@
-import { BrokerError, ClientError, MessageError, RemotingError, type RocketMQError, type SendAttempt } from '../errors.js'
+import {
+  BrokerError,
+  ClientError,
+  MessageError,
+  RemotingError,
+  type RocketMQError,
+  type SendAttempt,
+} from '../errors.js'
 
 /**
  * The error of a send that failed: of the last attempt's class, with that one's fields, and all attempts in its message.

@@ -58,6 +58,7 @@ export class Channel {
   #isLeaving = false
   #closeError: RemotingError | undefined
   #hasAnswered = false
+  #serverVersion = 0
   #lastReadAt = monotonicNow()
   #lastWriteAt = this.#lastReadAt
   #dropped = 0
@@ -97,6 +98,11 @@ export class Channel {
   /** Whether an answer ever came: there is a server that speaks this protocol. */
   get hasAnswered(): boolean {
     return this.#hasAnswered
+  }
+
+  /** The server's version as it stands in its answers (ordinal of `MQVersion`); 0 before the first one. */
+  get serverVersion(): number {
+    return this.#serverVersion
   }
 
   get inFlight(): number {
@@ -241,6 +247,7 @@ export class Channel {
       return
     }
     this.#hasAnswered = true
+    this.#serverVersion = frame.version
     const call = this.#inFlight.take(frame.opaque)
     if (call === undefined) this.#dropped++
     else call.resolve(frame)

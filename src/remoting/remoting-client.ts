@@ -102,6 +102,11 @@ export class RemotingClient extends EventEmitter<RemotingEvents> {
     return this.#endpoints.get(address)?.isBackingOff ?? false
   }
 
+  /** The version of the server at this address (ordinal of `MQVersion`); 0 while its connection has given no answer yet. */
+  serverVersion(address: string): number {
+    return this.#endpoints.get(address)?.channel?.serverVersion ?? 0
+  }
+
   /** Opens the channel to an address, as the first call to it would. */
   async connect(address: string): Promise<void> {
     await this.#endpoint(address).connect()

@@ -112,7 +112,7 @@ describe('heartbeats', () => {
         ],
       }),
     )
-    const producer = await startedProducer(cluster, { heartbeatBrokerInterval: 20, requestTimeout: 50 })
+    const producer = await startedProducer(cluster, { heartbeatBrokerInterval: 20, requestTimeout: 300 })
     await producer.send({ topic: 'T', body: 'x' })
     await until(() => heartbeats(cluster.broker(0)).length >= 5)
     await until(() => heartbeats(silent).length >= 2)

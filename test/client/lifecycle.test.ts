@@ -101,6 +101,18 @@ describe.each(KINDS)('the life of a %s', (name, make) => {
     expect(error.message).toContain('no connection within')
   })
 
+  it('lets a caller give up waiting for start, by timeout or signal; the start itself goes on', async () => {
+    const address = { dial: await stuckServer() }
+    const cluster = await scriptedCluster()
+    const member = made(make({ namesrvAddr: 'names:9876', connectTimeout: 300, addressMap: () => address.dial }))
+    const error = await rejectionOf(member.start({ timeout: 20 }))
+    expect(error).toMatchObject({ code: 'NOT_STARTED', retryable: true })
+    expect(await rejectionOf(member.start({ signal: AbortSignal.abort() }))).toMatchObject({ code: 'ABORTED' })
+    expect(await rejectionOf(member.start())).toMatchObject({ code: 'CONNECT_FAILED' })
+    address.dial = cluster.namesrvAddr
+    await expect(member.start({ timeout: 10_000 })).resolves.toBeUndefined()
+  })
+
   it('leaves nothing running when start fails', async () => {
     const member = make({ namesrvAddr: await unusedAddress() })
     await turns()

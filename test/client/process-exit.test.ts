@@ -27,4 +27,4 @@ it('a process that starts, sends, pulls and shuts down exits by itself', async (
   expect({ exitCode, signal, output }).toEqual({ exitCode: 0, signal: null, output: 'shut down 5\n' })
   expect(cluster.broker().server.requestsOf(Code.UPDATE_OFFSET)[0]?.field('commitOffset')).toBe('5')
   expect(cluster.broker().server.requestsOf(Code.UNREGISTER)).toHaveLength(2)
-})
+}, 120_000)

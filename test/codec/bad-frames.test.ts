@@ -85,7 +85,20 @@ describe('a serialize type', () => {
   })
 })
 
+/** A JSON header that is sound but for the bytes of its remark. */
+function withRemark(hex: string): Buffer {
+  return Buffer.concat([
+    Buffer.from('{"code":0,"opaque":1,"flag":1,"remark":"'),
+    Buffer.from(hex, 'hex'),
+    Buffer.from('"}'),
+  ])
+}
+
 describe('a JSON header', () => {
+  it('with a remark in UTF-8 is read', () => {
+    expect(decodeFrame(rawFrame(0, withRemark('e4bda0'))).remark).toBe('你')
+  })
+
   const deep = '['.repeat(10_000) + ']'.repeat(10_000)
   const text = JSON.stringify(SOUND)
 
@@ -106,15 +119,9 @@ describe('a JSON header', () => {
     ['with a comment', '{"code":0,"opaque":1,"flag":1/**/}'],
     ['behind a byte order mark', `\ufeff${text}`],
     ['in UTF-16', Buffer.from(text, 'utf16le')],
-    ['of invalid UTF-8', Buffer.from('7b22636f6465223a302c2272656d61726b223a22ff227d', 'hex')],
-    [
-      'with an overlong form of a slash',
-      Buffer.concat([Buffer.from('{"remark":"'), Buffer.from('c0af', 'hex'), Buffer.from('"}')]),
-    ],
-    [
-      'with the bytes of a lone surrogate',
-      Buffer.concat([Buffer.from('{"remark":"'), Buffer.from('eda080', 'hex'), Buffer.from('"}')]),
-    ],
+    ['of invalid UTF-8', withRemark('ff')],
+    ['with an overlong form of a slash', withRemark('c0af')],
+    ['with the bytes of a lone surrogate', withRemark('eda080')],
     ['with a raw control character', '{"code":0,"opaque":1,"flag":1,"remark":"\n"}'],
     ['that is nested 10,000 deep', deep],
     ['that opens 10,000 times and never closes', '{"a":'.repeat(10_000)],

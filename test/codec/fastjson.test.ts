@@ -64,7 +64,7 @@ describe('parseFastjson', () => {
         const text = JSON.stringify(any, undefined, indent)
         expect(parseFastjson(text)).toEqual(JSON.parse(text))
       }),
-      { numRuns: 400 },
+      { numRuns: 200 },
     )
   })
 

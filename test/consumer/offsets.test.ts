@@ -12,7 +12,10 @@ const NEVER = 3_600_000
 
 /** The offsets that the broker was told, in their order. */
 function stored(cluster: ScriptedCluster): number[] {
-  return cluster.broker().server.requestsOf(Code.UPDATE_OFFSET).map((request) => Number(request.field('commitOffset')))
+  return cluster
+    .broker()
+    .server.requestsOf(Code.UPDATE_OFFSET)
+    .map((request) => Number(request.field('commitOffset')))
 }
 
 const answerOffset =
@@ -37,7 +40,13 @@ describe('commitOffset', () => {
       isOver = true
     })
     const [request, connection] = await until(() => held[0])
-    expect(request.extFields).toEqual({ consumerGroup: 'c', topic: 'T', queueId: '2', commitOffset: '7', bname: 'broker-a' })
+    expect(request.extFields).toEqual({
+      consumerGroup: 'c',
+      topic: 'T',
+      queueId: '2',
+      commitOffset: '7',
+      bname: 'broker-a',
+    })
     await turns()
     expect(isOver).toBe(false)
     connection.answer(request)
@@ -46,7 +55,9 @@ describe('commitOffset', () => {
 
   it('rejects when the broker refuses, or does not answer', async () => {
     const cluster = await scriptedCluster()
-    cluster.broker().scripts.set(Code.UPDATE_OFFSET, (request, connection) => connection.answer(request, { code: 1, remark: 'no' }))
+    cluster
+      .broker()
+      .scripts.set(Code.UPDATE_OFFSET, (request, connection) => connection.answer(request, { code: 1, remark: 'no' }))
     const consumer = await startedConsumer(cluster)
     expect(await rejectionOf(consumer.commitOffset(queue, 7))).toBeInstanceOf(BrokerError)
     cluster.broker().scripts.set(Code.UPDATE_OFFSET, staySilent)
@@ -83,9 +94,11 @@ describe('commitOffset', () => {
 
   it('goes on after one that failed', async () => {
     const cluster = await scriptedCluster()
-    cluster.broker().scripts.set(Code.UPDATE_OFFSET, (request, connection) =>
-      connection.answer(request, { code: request.field('commitOffset') === '1' ? 1 : 0 }),
-    )
+    cluster
+      .broker()
+      .scripts.set(Code.UPDATE_OFFSET, (request, connection) =>
+        connection.answer(request, { code: request.field('commitOffset') === '1' ? 1 : 0 }),
+      )
     const consumer = await startedConsumer(cluster)
     const [first, second] = await Promise.allSettled([consumer.commitOffset(queue, 1), consumer.commitOffset(queue, 2)])
     expect([first.status, second.status]).toEqual(['rejected', 'fulfilled'])
@@ -94,7 +107,9 @@ describe('commitOffset', () => {
   it.each([-1, 1.5, 2 ** 53, '7', undefined, null])('refuses the offset %s', async (offset) => {
     const cluster = await scriptedCluster()
     const consumer = await startedConsumer(cluster)
-    expect(await rejectionOf(consumer.commitOffset(queue, offset as number))).toMatchObject({ code: 'INVALID_ARGUMENT' })
+    expect(await rejectionOf(consumer.commitOffset(queue, offset as number))).toMatchObject({
+      code: 'INVALID_ARGUMENT',
+    })
     expect(() => consumer.updateConsumeOffset(queue, offset as number)).toThrow(ClientError)
     expect(stored(cluster)).toEqual([])
   })
@@ -125,7 +140,9 @@ describe('updateConsumeOffset', () => {
 
   it('that can not be stored is reported, kept and stored the next time', async () => {
     const cluster = await scriptedCluster()
-    cluster.broker().scripts.set(Code.UPDATE_OFFSET, (request, connection) => connection.answer(request, { code: 1, remark: 'disk' }))
+    cluster
+      .broker()
+      .scripts.set(Code.UPDATE_OFFSET, (request, connection) => connection.answer(request, { code: 1, remark: 'disk' }))
     const consumer = await startedConsumer(cluster, { persistConsumerOffsetInterval: 30 })
     const reports: { error: Error; what: string }[] = []
     consumer.on('error', (report) => reports.push(report))
@@ -197,12 +214,13 @@ describe('updateConsumeOffset', () => {
     for (const [request, connection] of held) connection.answer(request)
     await until(() => stored(cluster).at(-1) === 20)
     await turns(20)
+    // One was on its way; all that came meanwhile are one more.
     expect(stored(cluster)).toEqual([1, 20])
   })
 })
 
 describe('fetchConsumeOffset', () => {
-  it('asks the broker for the group\'s own offset', async () => {
+  it("asks the broker for the group's own offset", async () => {
     const cluster = await scriptedCluster()
     cluster.broker().scripts.set(Code.QUERY_OFFSET, answerOffset(42))
     const consumer = await startedConsumer(cluster)
@@ -218,9 +236,14 @@ describe('fetchConsumeOffset', () => {
 
   it('is -1 when the group has none', async () => {
     const cluster = await scriptedCluster()
-    cluster.broker().scripts.set(Code.QUERY_OFFSET, (request, connection) =>
-      connection.answer(request, { code: QUERY_NOT_FOUND, remark: 'Not found, maybe this group consumer boot first' }),
-    )
+    cluster
+      .broker()
+      .scripts.set(Code.QUERY_OFFSET, (request, connection) =>
+        connection.answer(request, {
+          code: QUERY_NOT_FOUND,
+          remark: 'Not found, maybe this group consumer boot first',
+        }),
+      )
     expect(await (await startedConsumer(cluster)).fetchConsumeOffset(queue)).toBe(-1)
   })
 
@@ -256,7 +279,11 @@ describe('the offsets of a queue', () => {
     cluster.broker().scripts.set(code, (request, connection) => connection.answer(request, { fields: { [field]: 77 } }))
     const consumer = await startedConsumer(cluster)
     expect(await consumer[name](queue)).toBe(77)
-    expect(cluster.broker().server.requestsOf(code)[0]?.extFields).toEqual({ topic: 'T', queueId: '2', bname: 'broker-a' })
+    expect(cluster.broker().server.requestsOf(code)[0]?.extFields).toEqual({
+      topic: 'T',
+      queueId: '2',
+      bname: 'broker-a',
+    })
   })
 
   it('searchOffset gives the time to the broker', async () => {
@@ -294,6 +321,8 @@ describe('sendMessageBack', () => {
       maxReconsumeTimes: '5',
       bname: 'broker-a',
     })
-    expect(await rejectionOf(consumer.sendMessageBack(message as never, 1.5))).toMatchObject({ code: 'INVALID_ARGUMENT' })
+    expect(await rejectionOf(consumer.sendMessageBack(message as never, 1.5))).toMatchObject({
+      code: 'INVALID_ARGUMENT',
+    })
   })
 })

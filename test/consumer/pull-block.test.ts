@@ -31,7 +31,12 @@ describe('pullBlockIfNotFound', () => {
     const consumer = await startedConsumer(cluster, { brokerSuspendMaxTimeMillis: 4_000 })
     const pulling = consumer.pullBlockIfNotFound(queue, { offset: 5, maxNums: 3 })
     const [request, connection] = await until(() => held[0])
-    expect(request.extFields).toMatchObject({ sysFlag: '6', suspendTimeoutMillis: '4000', queueOffset: '5', maxMsgNums: '3' })
+    expect(request.extFields).toMatchObject({
+      sysFlag: '6',
+      suspendTimeoutMillis: '4000',
+      queueOffset: '5',
+      maxMsgNums: '3',
+    })
     connection.answer(request, nothingNew)
     await expect(pulling).resolves.toMatchObject({ pullStatus: 'NO_NEW_MSG', nextBeginOffset: 5 })
   })
@@ -66,7 +71,7 @@ describe('pullBlockIfNotFound', () => {
   it('looks once more without waiting when its time runs out, and says that there is nothing', async () => {
     const { cluster, pulls } = await setUp()
     const consumer = await startedConsumer(cluster)
-    const result = await consumer.pullBlockIfNotFound(queue, { offset: 5, timeout: 120 })
+    const result = await consumer.pullBlockIfNotFound(queue, { offset: 5, timeout: 600 })
     expect(result).toMatchObject({ pullStatus: 'NO_NEW_MSG', nextBeginOffset: 5 })
     expect(pulls().map((request) => request.field('sysFlag'))).toEqual(['6', '4'])
   })
@@ -74,21 +79,23 @@ describe('pullBlockIfNotFound', () => {
   it('finds by that last look what came while the broker slept', async () => {
     const { cluster } = await setUp(found)
     const consumer = await startedConsumer(cluster)
-    const { messages } = await consumer.pullBlockIfNotFound(queue, { offset: 5, timeout: 120 })
+    const { messages } = await consumer.pullBlockIfNotFound(queue, { offset: 5, timeout: 600 })
     expect(messages).toHaveLength(1)
   })
 
   it('takes consumerTimeoutMillisWhenSuspend where the caller gives no timeout', async () => {
     const { cluster, pulls } = await setUp()
-    const consumer = await startedConsumer(cluster, { consumerTimeoutMillisWhenSuspend: 100 })
-    await expect(consumer.pullBlockIfNotFound(queue, { offset: 5 })).resolves.toMatchObject({ pullStatus: 'NO_NEW_MSG' })
+    const consumer = await startedConsumer(cluster, { consumerTimeoutMillisWhenSuspend: 600 })
+    await expect(consumer.pullBlockIfNotFound(queue, { offset: 5 })).resolves.toMatchObject({
+      pullStatus: 'NO_NEW_MSG',
+    })
     expect(pulls()).toHaveLength(2)
   })
 
   it('drops what the broker answers to the first request after that, and the next call gets its own answer', async () => {
     const { cluster, held } = await setUp()
     const consumer = await startedConsumer(cluster)
-    await consumer.pullBlockIfNotFound(queue, { offset: 5, timeout: 80 })
+    await consumer.pullBlockIfNotFound(queue, { offset: 5, timeout: 600 })
     for (const [request, connection] of held.splice(0)) connection.answer(request, found)
     const pulling = consumer.pullBlockIfNotFound(queue, { offset: 5 })
     const [request, connection] = await until(() => held[0])

@@ -1,6 +1,6 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
-import type { PullResult } from '../../src/consumer/pull-result.js'
 import type { PullConsumer } from '../../src/consumer/pull-consumer.js'
+import type { PullResult } from '../../src/consumer/pull-result.js'
 import { MessageError } from '../../src/errors.js'
 import { silentLogger } from '../../src/logger.js'
 import { startedConsumer } from '../support/members-under-test.js'
@@ -76,9 +76,11 @@ describe('a pulled message that can not be read', () => {
     const { cluster, consumer } = await setUp()
     const body = Buffer.concat([first, second])
     let cut = 0
-    cluster.broker().scripts.set(Code.PULL, (request, connection) =>
-      connection.answer(request, pullAnswer(SUCCESS, { nextBeginOffset: 12 }, body.subarray(0, cut))),
-    )
+    cluster
+      .broker()
+      .scripts.set(Code.PULL, (request, connection) =>
+        connection.answer(request, pullAnswer(SUCCESS, { nextBeginOffset: 12 }, body.subarray(0, cut))),
+      )
     const delivered: number[] = []
     // Cut between the two, it is a whole answer, as of a broker that filtered the second one out.
     const isWhole = () => cut === first.length || cut === body.length
@@ -93,7 +95,9 @@ describe('a pulled message that can not be read', () => {
       expect(nextBeginOffset).toBe(isWhole() ? 12 : 11)
       expect(fault === undefined).toBe(isWhole())
     }
-    const expected = Array.from({ length: body.length + 1 }, (_, at) => (at < first.length ? 0 : at < body.length ? 1 : 2))
+    const expected = Array.from({ length: body.length + 1 }, (_, at) =>
+      at < first.length ? 0 : at < body.length ? 1 : 2,
+    )
     expect(delivered).toEqual(expected)
   })
 
@@ -101,7 +105,9 @@ describe('a pulled message that can not be read', () => {
     const error = vi.fn()
     const cluster = await scriptedCluster()
     const consumer = await startedConsumer(cluster, { logger: { ...silentLogger, error } })
-    cluster.broker().scripts.set(Code.PULL, answerPull(SUCCESS, { nextBeginOffset: 12 }, Buffer.concat([first, Buffer.alloc(9)])))
+    cluster
+      .broker()
+      .scripts.set(Code.PULL, answerPull(SUCCESS, { nextBeginOffset: 12 }, Buffer.concat([first, Buffer.alloc(9)])))
     const { fault } = await consumer.pull(queue, { offset: 10 })
     expect(error).toHaveBeenCalledWith('a pulled message can not be read', { error: fault })
   })
@@ -174,6 +180,11 @@ describe('a hostile body', () => {
     onTestFinished(() => expect(Object.keys(Object.prototype)).toEqual([]))
     const body = storedMessage({ queueOffset: 10, properties: JSON.parse('{"__proto__":"a","constructor":"b"}') })
     const result = await pull(body, 11)
-    expect(Object.entries(result.messages[0]?.properties ?? {})).toEqual(expect.arrayContaining([['__proto__', 'a'], ['constructor', 'b']]))
+    expect(Object.entries(result.messages[0]?.properties ?? {})).toEqual(
+      expect.arrayContaining([
+        ['__proto__', 'a'],
+        ['constructor', 'b'],
+      ]),
+    )
   })
 })

@@ -2,7 +2,15 @@ import { describe, expect, it } from 'vitest'
 import { BrokerError, ClientError, MessageError, RemotingError } from '../../src/errors.js'
 import type { MessageQueue } from '../../src/message/message.js'
 import { startedConsumer } from '../support/members-under-test.js'
-import { brokerData, Code, queueData, routeBody, ScriptedBroker, type ScriptedCluster, scriptedCluster } from '../support/scripted-cluster.js'
+import {
+  brokerData,
+  Code,
+  queueData,
+  routeBody,
+  ScriptedBroker,
+  type ScriptedCluster,
+  scriptedCluster,
+} from '../support/scripted-cluster.js'
 import { type Script, scriptedServer, staySilent } from '../support/scripted-server.js'
 import { answerPull, storedMessage } from '../support/stored-message-bytes.js'
 import { rejectionOf, until } from '../support/until.js'
@@ -45,12 +53,19 @@ describe('a pull', () => {
     const cluster = await clusterWith(answerPull(PULL_NOT_FOUND, { nextBeginOffset: 0 }))
     const consumer = await startedConsumer(cluster)
     await consumer.pull(queue, { offset: 0 })
-    expect(cluster.broker().server.requestsOf(Code.PULL)[0]?.extFields).toMatchObject({ maxMsgNums: '32', subscription: '*' })
+    expect(cluster.broker().server.requestsOf(Code.PULL)[0]?.extFields).toMatchObject({
+      maxMsgNums: '32',
+      subscription: '*',
+    })
   })
 
   it('gives the messages that were found, whole', async () => {
     const body = Buffer.concat([
-      storedMessage({ queueOffset: 7, body: 'seven', properties: { UNIQ_KEY: 'id7', TAGS: 'A', KEYS: 'k1 k2', own: 'x' } }),
+      storedMessage({
+        queueOffset: 7,
+        body: 'seven',
+        properties: { UNIQ_KEY: 'id7', TAGS: 'A', KEYS: 'k1 k2', own: 'x' },
+      }),
       storedMessage({ queueOffset: 8, body: 'eight' }),
     ])
     const cluster = await clusterWith(answerPull(SUCCESS, { nextBeginOffset: 9, minOffset: 2, maxOffset: 20 }, body))
@@ -72,10 +87,17 @@ describe('a pull', () => {
       bornHost: '127.0.0.1:49153',
       storeHost: '127.0.0.1:10911',
     })
-    expect(seven?.properties).toEqual({ UNIQ_KEY: 'id7', TAGS: 'A', KEYS: 'k1 k2', own: 'x', MIN_OFFSET: '2', MAX_OFFSET: '20' })
+    expect(seven?.properties).toEqual({
+      UNIQ_KEY: 'id7',
+      TAGS: 'A',
+      KEYS: 'k1 k2',
+      own: 'x',
+      MIN_OFFSET: '2',
+      MAX_OFFSET: '20',
+    })
   })
 
-  it('keeps to the broker\'s next offset, which may skip what the broker filtered out', async () => {
+  it("keeps to the broker's next offset, which may skip what the broker filtered out", async () => {
     const body = storedMessage({ queueOffset: 7 })
     const cluster = await clusterWith(answerPull(SUCCESS, { nextBeginOffset: 500 }, body))
     const result = await (await startedConsumer(cluster)).pull(queue, { offset: 7 })
@@ -137,7 +159,10 @@ describe('a pull', () => {
   ])('refuses %s before anything is sent', async (_what, options) => {
     const cluster = await clusterWith(answerPull(PULL_NOT_FOUND, { nextBeginOffset: 0 }))
     const consumer = await startedConsumer(cluster)
-    for (const call of [consumer.pull(queue, options as never), consumer.pullBlockIfNotFound(queue, options as never)]) {
+    for (const call of [
+      consumer.pull(queue, options as never),
+      consumer.pullBlockIfNotFound(queue, options as never),
+    ]) {
       const error = await rejectionOf(call)
       expect(error).toBeInstanceOf(ClientError)
       expect(error).toMatchObject({ code: 'INVALID_ARGUMENT' })
@@ -145,15 +170,20 @@ describe('a pull', () => {
     expect(cluster.broker().server.requestsOf(Code.PULL)).toHaveLength(0)
   })
 
-  it.each([undefined, null, {}, 'T', { ...queue, queueId: -1 }, { ...queue, queueId: 0.5 }, { topic: 'T', queueId: 0 }])(
-    'refuses the queue %j',
-    async (given) => {
-      const consumer = await startedConsumer(await scriptedCluster())
-      const error = await rejectionOf(consumer.pull(given as MessageQueue, { offset: 0 }))
-      expect(error).toMatchObject({ code: 'INVALID_ARGUMENT' })
-      expect(error.message).toContain('queue is')
-    },
-  )
+  it.each([
+    undefined,
+    null,
+    {},
+    'T',
+    { ...queue, queueId: -1 },
+    { ...queue, queueId: 0.5 },
+    { topic: 'T', queueId: 0 },
+  ])('refuses the queue %j', async (given) => {
+    const consumer = await startedConsumer(await scriptedCluster())
+    const error = await rejectionOf(consumer.pull(given as MessageQueue, { offset: 0 }))
+    expect(error).toMatchObject({ code: 'INVALID_ARGUMENT' })
+    expect(error.message).toContain('queue is')
+  })
 
   it('is NO_BROKER for a broker that no route names, and has the route asked for', async () => {
     const consumer = await startedConsumer(await scriptedCluster())
@@ -166,7 +196,13 @@ describe('a pull', () => {
 describe('tags', () => {
   const tagged = (queueOffset: number, tag: string | undefined) =>
     storedMessage({ queueOffset, properties: tag === undefined ? {} : { TAGS: tag } })
-  const body = Buffer.concat([tagged(0, 'A'), tagged(1, 'AaBB'), tagged(2, undefined), tagged(3, 'BBAa'), tagged(4, 'B')])
+  const body = Buffer.concat([
+    tagged(0, 'A'),
+    tagged(1, 'AaBB'),
+    tagged(2, undefined),
+    tagged(3, 'BBAa'),
+    tagged(4, 'B'),
+  ])
 
   it.each([
     ['*', [0, 1, 2, 3, 4]],
@@ -203,11 +239,14 @@ describe('offsets that a broker answers', () => {
     expect(result.nextBeginOffset).toBe(Number.MAX_SAFE_INTEGER)
   })
 
-  it.each([PULL_NOT_FOUND, PULL_RETRY_IMMEDIATELY])('with %d never lead back behind the offset that was asked for', async (code) => {
-    const cluster = await clusterWith(answerPull(code, { nextBeginOffset: 3 }))
-    const result = await (await startedConsumer(cluster)).pull(queue, { offset: 7 })
-    expect(result.nextBeginOffset).toBe(7)
-  })
+  it.each([PULL_NOT_FOUND, PULL_RETRY_IMMEDIATELY])(
+    'with %d never lead back behind the offset that was asked for',
+    async (code) => {
+      const cluster = await clusterWith(answerPull(code, { nextBeginOffset: 3 }))
+      const result = await (await startedConsumer(cluster)).pull(queue, { offset: 7 })
+      expect(result.nextBeginOffset).toBe(7)
+    },
+  )
 
   it.each([PULL_NOT_FOUND, PULL_RETRY_IMMEDIATELY, PULL_OFFSET_MOVED])('with %d are never negative', async (code) => {
     const cluster = await clusterWith(answerPull(code, { nextBeginOffset: -1 }))
@@ -297,7 +336,9 @@ describe('fetchSubscribeMessageQueues', () => {
 
   it('is TOPIC_NOT_FOUND for a topic that is not there', async () => {
     const consumer = await startedConsumer(await scriptedCluster())
-    expect(await rejectionOf(consumer.fetchSubscribeMessageQueues('Missing'))).toMatchObject({ code: 'TOPIC_NOT_FOUND' })
+    expect(await rejectionOf(consumer.fetchSubscribeMessageQueues('Missing'))).toMatchObject({
+      code: 'TOPIC_NOT_FOUND',
+    })
     expect(await rejectionOf(consumer.fetchSubscribeMessageQueues('a b'))).toMatchObject({ code: 'INVALID_ARGUMENT' })
   })
 })

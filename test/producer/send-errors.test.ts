@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { BrokerError, ClientError, MessageError, RemotingError, type RocketMQError } from '../../src/errors.js'
-import { startedProducer } from '../support/members-under-test.js'
+import { connected, startedProducer } from '../support/members-under-test.js'
 import {
   brokerData,
   Code,
@@ -30,8 +30,12 @@ async function clusterWith(...scripts: Script[]): Promise<ScriptedCluster> {
   return cluster
 }
 
-async function sendError(cluster: ScriptedCluster, options: { timeout?: number; signal?: AbortSignal } = {}) {
-  const producer = await startedProducer(cluster)
+async function sendError(
+  cluster: ScriptedCluster,
+  options: { timeout?: number; signal?: AbortSignal } = {},
+  retryTimesWhenSendFailed = 2,
+) {
+  const producer = await startedProducer(cluster, { retryTimesWhenSendFailed })
   return (await rejectionOf(producer.send(message, options))) as RocketMQError
 }
 
@@ -107,7 +111,7 @@ describe('a send that failed was', () => {
     ],
     ['the broker answered SYSTEM_ERROR', answerWith(SYSTEM_ERROR), { responseCode: SYSTEM_ERROR }],
   ])('stored perhaps: %s', async (_what, script, expected) => {
-    const error = await sendError(await clusterWith(script), { timeout: 200 })
+    const error = await sendError(await clusterWith(script), { timeout: 300 }, 0)
     expect(error).toMatchObject({ ...expected, mayBeStored: true })
     expect(error.attempts?.at(0)?.stored).toBe('unknown')
     expect(error.message).toContain('the message may have been stored all the same')
@@ -135,9 +139,9 @@ describe('a send that failed was', () => {
 
   it('stored perhaps when any attempt may have been, whatever the last one says', async () => {
     const cluster = await clusterWith(staySilent, answerWith(MESSAGE_ILLEGAL))
-    const producer = await startedProducer(cluster)
+    const producer = await connected(await startedProducer(cluster))
     let error: RocketMQError
-    do error = (await rejectionOf(producer.send(message, { timeout: 150 }))) as RocketMQError
+    do error = (await rejectionOf(producer.send(message, { timeout: 600 }))) as RocketMQError
     while (error.attempts?.[0]?.brokerName !== 'broker-0')
     expect(error).toBeInstanceOf(BrokerError)
     expect(error.attempts?.map((attempt) => attempt.stored)).toEqual(['unknown', 'no'])

@@ -137,7 +137,7 @@ describe('a request of the server', () => {
     for (let opaque = 0; opaque < 10_000; opaque++) {
       server.connection().request({ code: opaque % 2 === 0 ? NOTIFY : 12_345, opaque })
     }
-    const call = client.invoke(server.address, ask, {})
+    const call = client.invoke(server.address, ask, {}, { timeout: 60_000 })
     await until(() => server.connection().answers.length === 10_000, 15_000)
     await expect(call).resolves.toMatchObject({ code: 0 })
     expect(handled).toBe(5_000)
