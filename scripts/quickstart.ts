@@ -2,7 +2,6 @@
 //   npm run quickstart              the cluster ends with it
 //   npm run quickstart -- --keep    the cluster stays until Ctrl-C, for the examples
 import { randomUUID } from 'node:crypto'
-import { once } from 'node:events'
 import { DefaultProducer, isRocketMQError, type MessageQueue, PullConsumer } from 'rocketmq-remoting'
 import { type Cluster, startCluster } from '../test/support/cluster.js'
 import { Progress } from './lib/progress.js'
@@ -28,7 +27,7 @@ if (unknown === undefined) await main(options.includes('--keep'))
 else fail(`unknown option ${unknown}: there is --keep`)
 
 async function main(isKept: boolean): Promise<void> {
-  const interrupted = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')])
+  const interrupted = interruption()
   let cluster: Cluster | undefined
   try {
     console.log('Starting RocketMQ')
@@ -141,6 +140,19 @@ function report(queues: readonly QueueProgress[]): void {
   for (const row of table) {
     console.log(`  ${row.map((cell, i) => (i === 0 ? cell.padEnd(12) : cell.padStart(14))).join('')}`)
   }
+}
+
+/** Resolves at Ctrl-C; a second one ends this process at once. The listeners stay: a library that finds none ends the process itself. */
+function interruption(): Promise<void> {
+  let count = 0
+  return new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      process.on(signal, () => {
+        if (++count > 1) process.exit(1)
+        resolve()
+      })
+    }
+  })
 }
 
 function nameOf(queue: MessageQueue): string {

@@ -1,6 +1,8 @@
 import { writeInt64 } from './int64.js'
 
 const MIN_SLAB = 64 * 1024
+/** Up to so many bytes, a loop is quicker than a call into the runtime. */
+const SHORT = 16
 
 /**
  * A growing buffer that is written from front to back.
@@ -85,7 +87,12 @@ export class ByteWriter {
   bytes(source: Uint8Array): void {
     const length = source.length
     if (this.#position + length > this.#buffer.length) this.#grow(length)
-    this.#buffer.set(source, this.#position)
+    if (length <= SHORT) {
+      // As for short text: names of header fields are a few bytes each.
+      for (let i = 0; i < length; i++) this.#buffer[this.#position + i] = source[i] ?? 0
+    } else {
+      this.#buffer.set(source, this.#position)
+    }
     this.#position += length
   }
 

@@ -99,24 +99,27 @@ export class FrameDecoder {
    * @throws {@link MessageError} `FRAME_MALFORMED` or `HEADER_MALFORMED`; the stream can't be read on after that.
    */
   push(chunk: Buffer, onFrame: (frame: RemotingCommand) => void): void {
-    let data = chunk
-    if (this.#buffered > 0) {
-      this.#chunks.push(chunk)
-      this.#buffered += chunk.length
-      if (this.#buffered < this.#needed) {
-        if (this.#chunks.length - this.#compacted === MAX_LOOSE_CHUNKS) this.#compact()
-        return
-      }
-      data = Buffer.concat(this.#chunks, this.#buffered)
+    let rest = chunk
+    while (this.#buffered > 0) {
+      const missing = this.#needed - this.#buffered
+      this.#hold(rest.subarray(0, missing))
+      if (rest.length < missing) return
+      rest = rest.subarray(missing)
+      // Only the frame that lies across the border is copied. When its length has just become known, it is held again until the rest is there.
+      const joined = Buffer.concat(this.#chunks, this.#buffered)
       this.#chunks = []
       this.#compacted = 0
       this.#buffered = 0
+      this.#hold(this.#readFrames(joined, onFrame))
     }
-    const rest = this.#readFrames(data, onFrame)
-    if (rest.length > 0) {
-      this.#chunks.push(rest)
-      this.#buffered = rest.length
-    }
+    this.#hold(this.#readFrames(rest, onFrame))
+  }
+
+  #hold(bytes: Buffer): void {
+    if (bytes.length === 0) return
+    this.#chunks.push(bytes)
+    this.#buffered += bytes.length
+    if (this.#chunks.length - this.#compacted > MAX_LOOSE_CHUNKS) this.#compact()
   }
 
   #compact(): void {

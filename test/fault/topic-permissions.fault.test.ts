@@ -35,7 +35,7 @@ test('a new topic is made by the one broker that may create topics, whichever qu
     const topic = uniqueName('new')
     const { messageQueue } = await producer.send({ topic, body: 'x' })
     expect(messageQueue.brokerName).toBe(creating.name)
-    expect(await topicBrokers(nameServer?.address ?? '', topic)).toEqual([creating.name])
+    expect(await until(() => topicBrokers(nameServer?.address ?? '', topic))).toEqual([creating.name])
   }
 })
 
