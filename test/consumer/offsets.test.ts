@@ -236,14 +236,12 @@ describe('fetchConsumeOffset', () => {
 
   it('is -1 when the group has none', async () => {
     const cluster = await scriptedCluster()
-    cluster
-      .broker()
-      .scripts.set(Code.QUERY_OFFSET, (request, connection) =>
-        connection.answer(request, {
-          code: QUERY_NOT_FOUND,
-          remark: 'Not found, maybe this group consumer boot first',
-        }),
-      )
+    cluster.broker().scripts.set(Code.QUERY_OFFSET, (request, connection) =>
+      connection.answer(request, {
+        code: QUERY_NOT_FOUND,
+        remark: 'Not found, maybe this group consumer boot first',
+      }),
+    )
     expect(await (await startedConsumer(cluster)).fetchConsumeOffset(queue)).toBe(-1)
   })
 
