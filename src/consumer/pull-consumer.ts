@@ -116,7 +116,7 @@ export class PullConsumer extends Member {
     }
   }
 
-  /** The group's offset of a queue: the next message to read; −1 when the group has none. */
+  /** The group's offset of a queue: the next message to read; −1 when the group has none. Brokers of 4.x answer 0 then for a queue that still has its first message. */
   async fetchConsumeOffset(queue: MessageQueue, options: WaitOptions = {}): Promise<number> {
     this.checkRunning('fetchConsumeOffset')
     return this.#offsets.read(checkMessageQueue(queue), options)

@@ -55,6 +55,7 @@ describe('DefaultProducer against a real broker', () => {
   it('takes the queues in turn', async () => {
     const topic = uniqueName('turn')
     await producer.send({ topic, body: 'first' })
+    await readTopic(consumer, topic, 1)
     const queues = await producer.fetchPublishMessageQueues(topic)
     const counts = new Map<number, number>()
     for (let i = 0; i < queues.length * 5; i++) {
@@ -67,6 +68,7 @@ describe('DefaultProducer against a real broker', () => {
   it('sends to the queue that is named, selected, or hashed from a sharding key', async () => {
     const topic = uniqueName('queue')
     await producer.send({ topic, body: 'first' })
+    await readTopic(consumer, topic, 1)
     const queues = await producer.fetchPublishMessageQueues(topic)
     const last = queues.at(-1) as MessageQueue
 
@@ -161,12 +163,21 @@ describe('DefaultProducer against a real broker', () => {
 
   it('passes the refusal of the broker on, with code, remark and address', async () => {
     const topic = uniqueName('refused')
-    await producer.send({ topic, body: 'first' })
-    // More properties than a broker takes beside its own, but not more than a client may send.
-    const error = await producer.send({ topic, body: 'x', properties: { big: 'p'.repeat(32_690) } }).then(
-      () => undefined,
-      (reason: unknown) => reason,
-    )
+    // More than a broker takes, but not more than this client is told to send.
+    const daring = new DefaultProducer({
+      producerGroup: uniqueName('pg'),
+      namesrvAddr,
+      maxMessageSize: 8 * 1024 * 1024,
+    })
+    let error: unknown
+    try {
+      await daring.start()
+      await daring.send({ topic, body: Buffer.alloc(4 * 1024 * 1024 + 1) }, { timeout: 20_000 })
+    } catch (reason) {
+      error = reason
+    } finally {
+      await daring.shutdown()
+    }
     expect(error).toMatchObject({
       name: 'BrokerError',
       code: 'MESSAGE_ILLEGAL',

@@ -1,4 +1,10 @@
-import type { MessageExt, MessageQueue, PullConsumer, PullOptions } from '../../src/index.js'
+import {
+  ClientError,
+  type MessageExt,
+  type MessageQueue,
+  type PullConsumer,
+  type PullOptions,
+} from '../../src/index.js'
 
 /** Every message of a queue, from its beginning to its end. */
 export async function readQueue(
@@ -27,13 +33,25 @@ export async function readTopic(
 ): Promise<MessageExt[]> {
   const deadline = Date.now() + timeout
   for (;;) {
-    const queues = await consumer.fetchSubscribeMessageQueues(topic)
+    const queues = await queuesOf(consumer, topic, deadline)
     const ends = await Promise.all(queues.map((queue) => consumer.maxOffset(queue)))
     const starts = await Promise.all(queues.map((queue) => consumer.minOffset(queue)))
     const stored = ends.reduce((sum, end, i) => sum + end - (starts[i] ?? 0), 0)
     if (stored >= count || Date.now() > deadline) {
       const lists = await Promise.all(queues.map((queue) => readQueue(consumer, queue)))
       return lists.flat()
+    }
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}
+
+/** The queues of a topic that was made by its first message: brokers of 4.x tell the NameServer a moment later. */
+async function queuesOf(consumer: PullConsumer, topic: string, deadline: number): Promise<MessageQueue[]> {
+  for (;;) {
+    try {
+      return await consumer.fetchSubscribeMessageQueues(topic)
+    } catch (error) {
+      if (!(error instanceof ClientError) || error.code !== 'TOPIC_NOT_FOUND' || Date.now() > deadline) throw error
     }
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
