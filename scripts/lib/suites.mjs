@@ -10,10 +10,13 @@ const VITEST = path.join(root, 'node_modules', 'vitest', 'vitest.mjs')
  * lost in silence.
  *
  * @param {readonly string[]} projects - Names in `vitest.config.ts`.
- * @param {{ node?: string, env?: Record<string, string> }} options - `node`: the Node that runs them; default: this one.
+ * @param {object} [options]
+ * @param {string} [options.node] - The Node that runs them. Default: this one.
+ * @param {Record<string, string>} [options.env] - Added to this process's.
+ * @param {readonly string[]} [options.files] - Parts of the names of the files to run. Default: all.
  * @returns {Promise<import('./counts.mjs').Counts>}
  */
-export async function runProjects(projects, { node = process.execPath, env = {} } = {}) {
+export async function runProjects(projects, { node = process.execPath, env = {}, files = [] } = {}) {
   const folder = await mkdtemp(path.join(tmpdir(), 'rocketmq-remoting-report-'))
   try {
     const report = path.join(folder, 'report.json')
@@ -21,7 +24,7 @@ export async function runProjects(projects, { node = process.execPath, env = {} 
     const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`]
     // Tests that start `node` get the same one.
     const PATH = `${path.dirname(node)}${path.delimiter}${process.env.PATH}`
-    const code = await run(node, [VITEST, 'run', ...names, ...reporters], { env: { PATH, ...env } })
+    const code = await run(node, [VITEST, 'run', ...files, ...names, ...reporters], { env: { PATH, ...env } })
     const counts = await readReport(report)
     const problem = problemOf(counts, code)
     if (problem === undefined) return counts
