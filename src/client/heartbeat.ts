@@ -1,3 +1,4 @@
+import { ClientError } from '../errors.js'
 import type { Logger } from '../logger.js'
 import { heartBeat, unregisterClient } from '../remoting/commands/heartbeat.js'
 import type { RemotingClient } from '../remoting/remoting-client.js'
@@ -44,22 +45,23 @@ export class Heartbeat {
     this.#timer = undefined
   }
 
-  hasProducer(producerGroup: string): boolean {
-    return this.#producerGroups.has(producerGroup)
-  }
-
-  hasConsumer(consumerGroup: string): boolean {
-    return this.#consumers.has(consumerGroup)
-  }
-
+  /** @throws {@link ClientError} `GROUP_EXISTS` when this client has a producer of the group already. */
   addProducer(producerGroup: string): void {
+    if (this.#producerGroups.has(producerGroup)) throw groupExists('producer', producerGroup)
     this.#producerGroups.add(producerGroup)
     this.beatAll()
   }
 
+  /** @throws as {@link Heartbeat.checkConsumer}. */
   addConsumer(consumerGroup: string, source: ConsumerDataSource): void {
+    this.checkConsumer(consumerGroup)
     this.#consumers.set(consumerGroup, source)
     this.beatAll()
+  }
+
+  /** @throws {@link ClientError} `GROUP_EXISTS` when this client has a consumer of the group already. */
+  checkConsumer(consumerGroup: string): void {
+    if (this.#consumers.has(consumerGroup)) throw groupExists('consumer', consumerGroup)
   }
 
   /** Takes a group back and tells the brokers that are connected. Resolves when they have answered, or after a second. */
@@ -132,4 +134,11 @@ function toWire(data: ConsumerData): object {
 
 function subscriptionToWire(subscription: SubscriptionData): object {
   return { classFilterMode: false, ...subscription }
+}
+
+function groupExists(kind: 'producer' | 'consumer', group: string): ClientError {
+  return new ClientError(
+    'GROUP_EXISTS',
+    `this client has a ${kind} of the group ${group} already; a second one needs a client of its own`,
+  )
 }

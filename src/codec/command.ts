@@ -38,7 +38,6 @@ export interface Command<Q, S> {
   readonly response: HeaderCodec<S>
 }
 
-export type RequestHeaderOf<C> = C extends Command<infer Q, infer _S> ? Q : never
 export type ResponseHeaderOf<C> = C extends Command<infer _Q, infer S> ? S : never
 
 /**

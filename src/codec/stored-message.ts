@@ -5,22 +5,11 @@ import { MessageSysFlag } from '../message/sys-flag.js'
 import { formatHost, formatOffsetMsgId } from './message-id.js'
 import { decodeProperties, findProperty, type Properties } from './properties.js'
 
-/** What an inner-batch message hands on to its parts. */
-export interface StoredFields {
-  readonly topic: string
-  readonly brokerName: string
-  readonly queueId: number
-  readonly queueOffset: number
-  readonly commitLogOffset: number
-  readonly storeSize: number
-  readonly bodyCRC: number
-  readonly sysFlag: number
-  readonly flag: number
-  readonly bornTimestamp: number
-  readonly storeTimestamp: number
-  readonly reconsumeTimes: number
-  readonly preparedTransactionOffset: number
-}
+/** What is read of a message at once, and what an inner batch hands on to its parts. */
+export type StoredFields = Omit<
+  MessageExt,
+  'body' | 'tags' | 'keys' | 'properties' | 'msgId' | 'offsetMsgId' | 'bornHost' | 'storeHost'
+>
 
 /** The stored bytes, and where in them lies what is read when it is first asked for. Views of them, made for each message, would cost as much as all its numbers. */
 export interface StoredSource {

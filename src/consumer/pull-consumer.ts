@@ -183,12 +183,7 @@ export class PullConsumer extends Member {
 
   protected override async onStart(): Promise<void> {
     const { heartbeat } = this.client
-    if (heartbeat.hasConsumer(this.consumerGroup)) {
-      throw new ClientError(
-        'GROUP_EXISTS',
-        `this client has a consumer of the group ${this.consumerGroup} already; a second one needs a client of its own`,
-      )
-    }
+    heartbeat.checkConsumer(this.consumerGroup)
     await this.#offsets.load()
     heartbeat.addConsumer(this.consumerGroup, () => this.#consumerData())
     this.#persistTimer = setInterval(() => void this.#offsets.persist(), this.#options.persistConsumerOffsetInterval)
@@ -282,20 +277,17 @@ export class PullConsumer extends Member {
     this.client.routes.refreshSoon(queue.topic)
   }
 
-  /** The suggested broker; else the master; else any replica that is left. @see MQClientInstance.findBrokerAddressInSubscribe */
-  async #pullAddress(queue: MessageQueue, options: WaitOptions): Promise<string> {
-    await this.client.routes.route(queue.topic, options)
-    const addresses = this.client.routes.brokers.get(queue.brokerName)?.brokerAddrs
-    const suggested = this.#suggestedBrokerIds.get(messageQueueKey(queue)) ?? MASTER_ID
-    const address = addresses?.get(suggested) ?? addresses?.get(MASTER_ID) ?? addresses?.values().next().value
-    return address ?? this.#noBroker(queue)
+  /** The suggested broker for reading messages. */
+  #pullAddress(queue: MessageQueue, options: WaitOptions): Promise<string> {
+    return this.#brokerAddress(queue, options, this.#suggestedBrokerIds.get(messageQueueKey(queue)))
   }
 
-  /** The broker that keeps a queue's data: its master, else a replica. */
-  async #brokerAddress(queue: MessageQueue, options: WaitOptions): Promise<string> {
+  /** The broker with this id; else the master; else any replica that is left. @see MQClientInstance.findBrokerAddressInSubscribe */
+  async #brokerAddress(queue: MessageQueue, options: WaitOptions, brokerId: number = MASTER_ID): Promise<string> {
     await this.client.routes.route(queue.topic, options)
     const addresses = this.client.routes.brokers.get(queue.brokerName)?.brokerAddrs
-    return addresses?.get(MASTER_ID) ?? addresses?.values().next().value ?? this.#noBroker(queue)
+    const address = addresses?.get(brokerId) ?? addresses?.get(MASTER_ID) ?? addresses?.values().next().value
+    return address ?? this.#noBroker(queue)
   }
 
   #noBroker(queue: MessageQueue): never {

@@ -2,7 +2,6 @@ import { Member } from '../client/member.js'
 import { checkTopic } from '../client/name-check.js'
 import { encodeBatch } from '../codec/batch-codec.js'
 import { UniqueIdGenerator } from '../codec/message-id.js'
-import { ClientError } from '../errors.js'
 import type { Message, MessageQueue } from '../message/message.js'
 import { checkTimeout, monotonicNow, type WaitOptions } from '../remoting/deadline.js'
 import type { TopicRoute } from '../route/topic-route.js'
@@ -106,20 +105,13 @@ export class DefaultProducer extends Member {
   }
 
   protected override async onStart(): Promise<void> {
-    const { heartbeat } = this.client
-    if (heartbeat.hasProducer(this.producerGroup)) {
-      throw new ClientError(
-        'GROUP_EXISTS',
-        `this client has a producer of the group ${this.producerGroup} already; a second one needs a client of its own`,
-      )
-    }
-    heartbeat.addProducer(this.producerGroup)
+    this.client.heartbeat.addProducer(this.producerGroup)
   }
 
   /** Every send settles within its own timeout, so that this wait ends. */
   protected override async onShutdown(timeout: number | undefined): Promise<void> {
     const left = await this.#inFlight.drained(timeout)
-    if (left > 0) this.logger.warn(`${left} sends were still in flight at shutdown; they are rejected`)
+    if (left > 0) this.logger.warn(`${left} sends were still in flight when the shutdown's timeout ended`)
     await this.client.heartbeat.removeProducer(this.producerGroup)
   }
 

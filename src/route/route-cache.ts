@@ -6,7 +6,7 @@ import { monotonicNow, type WaitOptions, withDeadline } from '../remoting/deadli
 import { safeEmit } from '../remoting/safe-emit.js'
 import { isTopicNotExist, type NameServerClient } from './name-server-client.js'
 import { TopicRoute } from './topic-route.js'
-import { type BrokerData, MASTER_ID, parseTopicRouteData, type TopicRouteData } from './topic-route-data.js'
+import { type BrokerData, parseTopicRouteData, type TopicRouteData } from './topic-route-data.js'
 
 export interface RouteEvents {
   /** A topic is known for the first time, or its queues or brokers changed. */
@@ -217,15 +217,6 @@ export class RouteCache extends EventEmitter<RouteEvents> {
     }
     await Promise.all(Array.from({ length: Math.min(PARALLEL_REFRESHES, topics.length) }, worker))
   }
-}
-
-/** The address of a broker, by name and id: of the master unless another is asked for. */
-export function brokerAddress(
-  brokers: ReadonlyMap<string, BrokerData>,
-  brokerName: string,
-  id: number = MASTER_ID,
-): string | undefined {
-  return brokers.get(brokerName)?.brokerAddrs.get(id)
 }
 
 export function isTopicNotFound(error: unknown): error is ClientError {

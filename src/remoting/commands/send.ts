@@ -31,26 +31,18 @@ const sendMessageResponseHeader = {
   recallHandle: optional(string()),
 } as const
 
-export const sendMessage = defineCommand({
-  code: 310,
-  name: 'SEND_MESSAGE_V2',
+/** What single messages and batches have in common. */
+const send = {
   javaHeader: 'SendMessageRequestHeaderV2',
   javaResponseHeader: 'SendMessageResponseHeader',
   requestHeader: sendMessageRequestHeaderV2,
   responseHeader: sendMessageResponseHeader,
   // The last three say that the message is stored, but not yet as safely as it is configured.
   ok: [SUCCESS, FLUSH_DISK_TIMEOUT, FLUSH_SLAVE_TIMEOUT, SLAVE_NOT_AVAILABLE],
-})
+} as const
 
-export const sendBatchMessage = defineCommand({
-  code: 320,
-  name: 'SEND_BATCH_MESSAGE',
-  javaHeader: 'SendMessageRequestHeaderV2',
-  javaResponseHeader: 'SendMessageResponseHeader',
-  requestHeader: sendMessageRequestHeaderV2,
-  responseHeader: sendMessageResponseHeader,
-  ok: [SUCCESS, FLUSH_DISK_TIMEOUT, FLUSH_SLAVE_TIMEOUT, SLAVE_NOT_AVAILABLE],
-})
+export const sendMessage = defineCommand({ code: 310, name: 'SEND_MESSAGE_V2', ...send })
+export const sendBatchMessage = defineCommand({ code: 320, name: 'SEND_BATCH_MESSAGE', ...send })
 
 export const consumerSendMsgBack = defineCommand({
   code: 36,
