@@ -36,8 +36,11 @@ export class Client {
    */
   readonly stableId: string
   readonly options: ResolvedClientOptions
+  /** @internal */
   readonly remoting: RemotingClient
+  /** @internal */
   readonly routes: RouteCache
+  /** @internal */
   readonly heartbeat: Heartbeat
   readonly logger: Logger
   #state: ClientState = 'created'
@@ -113,7 +116,11 @@ export class Client {
     return this.shutdown()
   }
 
-  /** The address to ask for a broker's data: its master's. */
+  /**
+   * The address to ask for a broker's data: its master's.
+   *
+   * @internal
+   */
   masterAddress(brokerName: string): string | undefined {
     return this.routes.brokers.get(brokerName)?.brokerAddrs.get(MASTER_ID)
   }
