@@ -96,9 +96,17 @@ describe('PullConsumer against a real broker', () => {
   })
 
   it('finds offsets: least, greatest, by time, and the time of the oldest message', async () => {
-    const queue = await queueWith(5)
+    const queue = await queueWith(1)
+    for (let i = 1; i < 5; i++) {
+      // Of messages stored in one millisecond, brokers of 4.x find any, later ones the first: each gets a millisecond of its own.
+      const sentAt = Date.now()
+      await expect.poll(() => Date.now() - sentAt, { interval: 1 }).toBeGreaterThan(2)
+      await producer.send({ topic: queue.topic, body: String(i) }, { queue })
+    }
+    await readTopic(consumer, queue.topic, 5)
     const { messages } = await consumer.pull(queue, { offset: 0 })
     const times = messages.map((message) => message.storeTimestamp)
+    expect(new Set(times).size).toBe(5)
     expect(await consumer.minOffset(queue)).toBe(0)
     expect(await consumer.maxOffset(queue)).toBe(5)
     expect(await consumer.searchOffset(queue, 0)).toBe(0)
