@@ -6,6 +6,6 @@ import { install, main, setUp } from './lib/set-up.mjs'
 await main(async () => {
   const args = process.argv.slice(2)
   await setUp()
-  if (!args.includes('--micro')) await install(path.join(root, 'bench', 'peers'))
+  if (!args.includes('--report')) await install(path.join(root, 'bench', 'peers'))
   process.exitCode = await runInstalled('tsx/dist/cli.mjs', [path.join('bench', 'main.ts'), ...args])
 })

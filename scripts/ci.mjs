@@ -8,12 +8,19 @@ import { format, oneOf, parseLastLine, sum } from './lib/counts.mjs'
 import { withDockerEngine } from './lib/docker.mjs'
 import { root, run, runInstalled, runNpm } from './lib/run.mjs'
 import { install, main, setUp } from './lib/set-up.mjs'
-import { runProjects } from './lib/suites.mjs'
+import { failedTests, formatFailed, parseFailed, runProjects, runSecured } from './lib/suites.mjs'
 
 /** The Node that runs this script is the one of `npm test`. */
 const OTHER_NODES = [20, 22, 24, 26].filter((major) => !process.version.startsWith(`v${major}.`))
 /** The default version is what `npm test` runs. */
 const OLDER_ROCKETMQ = ['5.4.0', '5.3.3', '5.1.4', '4.9.7']
+/** What the Java oracle of the tests can is shown once, by `npm test`. */
+const ORACLE_TESTS = ['test/support/oracle*.test.ts']
+/** That of 5.1.4 is not published. */
+const OLDER_PROXIES = ['5.4.0', '5.3.3']
+const SECURED = ['test/producer', 'test/consumer', 'test/client']
+/** Where the versions of proxies differ. */
+const PROXY_DIFFERENCES = ['client/proxy', 'producer/default-producer', 'producer/recall']
 const DOCKER_ROCKETMQ = '5.5.0'
 const IMAGE = `rocketmq-remoting-test:${DOCKER_ROCKETMQ}`
 
@@ -24,6 +31,7 @@ const steps = [
   { name: 'publint and attw', run: checkPackage },
   ...OTHER_NODES.map((major) => ({ name: `unit and modules on Node ${major}`, run: () => unitOn(major) })),
   ...OLDER_ROCKETMQ.map((version) => ({ name: `real and java on RocketMQ ${version}`, run: () => serversOf(version) })),
+  { name: 'real, secured and through a proxy', run: realElsewhere },
   { name: 'real by Docker', run: realByDocker },
 ]
 
@@ -47,6 +55,7 @@ async function runStep({ name, run }) {
   const startedAt = Date.now()
   let counts
   try {
+    failedTests.length = 0
     counts = await run()
   } catch (error) {
     console.error(error)
@@ -54,16 +63,17 @@ async function runStep({ name, run }) {
   }
   const seconds = Math.round((Date.now() - startedAt) / 1000)
   console.log(`=== ${name}: ${format(counts)}, in ${seconds} s`)
-  return { name, counts, seconds }
+  return { name, counts, seconds, failed: [...failedTests] }
 }
 
 function report(results) {
   const total = sum(results.map(({ counts }) => counts))
   console.log()
-  for (const { name, counts, seconds } of results) {
+  for (const { name, counts, seconds, failed } of results) {
     console.log(
       `${counts.failed === 0 ? 'ok  ' : 'FAIL'} ${name.padEnd(36)} ${String(seconds).padStart(5)} s  ${format(counts)}`,
     )
+    for (const test of failed) console.log(`     ${formatFailed(test)}`)
   }
   if (total.failed > 0) process.exitCode = 1
   console.log(format(total))
@@ -77,10 +87,11 @@ async function check(command) {
 async function npmTest() {
   let output = ''
   const keepEnd = (text) => {
-    output = (output + text).slice(-1000)
+    output = (output + text).slice(-20_000)
   }
   const code = await runNpm(['test'], { env: { ROCKETMQ_CLUSTER: 'java' }, onOutput: keepEnd })
   const counts = parseLastLine(output)
+  failedTests.push(...parseFailed(output))
   if (counts === undefined) return oneOf(false)
   return code !== 0 && counts.failed === 0 ? { ...counts, failed: 1 } : counts
 }
@@ -110,14 +121,33 @@ async function unitOn(major) {
   const node = path.join(tools, 'node_modules', `node${major}-${process.platform}-${process.arch}`, 'bin', 'node')
   await run(node, ['--version'])
   // What compilers and npm make of the package doesn't depend on the Node.
-  const files = ['modules', 'jest']
-  return sum([await runProjects(['unit'], { node }), await runProjects(['package'], { node, files })])
+  const files = ['modules', 'jest', 'sandbox']
+  // Nor does what a client makes of bad answers, of which the first suite sees all.
+  const env = { HOSTILE_ANSWERS: '5000' }
+  return sum([await runProjects(['unit'], { node, env }), await runProjects(['package'], { node, files })])
 }
 
 async function serversOf(version) {
   await setUp()
   const env = { ROCKETMQ_CLUSTER: 'java', ROCKETMQ_VERSION: version }
-  return sum([await runProjects(['real'], { env }), await runProjects(['java'], { env })])
+  // Both wait for brokers most of the time: side by side they take two thirds of it.
+  const java = { env, exclude: ORACLE_TESTS, isHeldBack: true }
+  return sum(await Promise.all([runProjects(['real'], { env }), runProjects(['java'], java)]))
+}
+
+/** Both wait for servers most of the time. Examples are the same in every cluster. What a proxy does not serve is left out, and listed with its reason: `test/support/unserved-by-proxy.ts`. */
+async function realElsewhere() {
+  await setUp()
+  return sum(await Promise.all([runSecured(SECURED), throughProxies()]))
+}
+
+async function throughProxies() {
+  const results = [await runProjects(['proxy'], { isHeldBack: true })]
+  for (const ROCKETMQ_VERSION of OLDER_PROXIES) {
+    const env = { ROCKETMQ_VERSION }
+    results.push(await runProjects(['proxy'], { env, files: PROXY_DIFFERENCES, isHeldBack: true }))
+  }
+  return sum(results)
 }
 
 /** Once in containers: by an engine that answers, else by one that is installed and started for this, and ended after it. */

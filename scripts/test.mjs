@@ -2,7 +2,7 @@
 import { format, oneOf, sum } from './lib/counts.mjs'
 import { hasJavaAndMaven } from './lib/java.mjs'
 import { main, setUp } from './lib/set-up.mjs'
-import { runProjects } from './lib/suites.mjs'
+import { failedTests, formatFailed, runProjects } from './lib/suites.mjs'
 
 const SUITES = [['unit', 'types'], ['package'], ['real']]
 const SUITES_WITH_JAVA = [['java'], ['fault']]
@@ -26,5 +26,6 @@ await main(async () => {
       'The suites java and fault need Java 17 or newer and Maven, which this machine lacks: they were not run.',
     )
   if (total.failed > 0) process.exitCode = 1
+  for (const name of failedTests) console.log(formatFailed(name))
   console.log(format(total))
 })

@@ -94,27 +94,50 @@ export class RemotingError extends RocketMQError {
 export type RemotingErrorCode =
   | 'CONNECT_FAILED'
   | 'CONNECT_TIMEOUT'
+  | 'TLS_FAILED'
   | 'TIMEOUT'
   | 'CONNECTION_CLOSED'
   | 'PROTOCOL_ERROR'
   | 'TOO_MANY_REQUESTS'
+
+/** What a server's access control has against a request. */
+export interface AccessDenial {
+  /** `'AUTHENTICATION'`: it does not know who asks: no credentials, or wrong ones. `'AUTHORIZATION'`: it does, and no rule allows it. */
+  readonly kind: 'AUTHENTICATION' | 'AUTHORIZATION'
+  /** Who asks, as the server calls it: `User:app`, or an access key. */
+  readonly subject?: string
+  /** What it was about, as the server calls it: `Topic:orders`, `Group:billing`. */
+  readonly resource?: string
+  /** The rule, or what is wrong with the credentials, in the server's words. */
+  readonly reason: string
+}
 
 export interface BrokerErrorOptions extends RocketMQErrorOptions {
   readonly address: string
   readonly responseCode: number
   readonly responseName: string
   readonly remark: string
+  readonly denial?: AccessDenial | undefined
+  /** Default: `responseName`, or `NO_PERMISSION` where there is a denial. */
+  readonly code?: string
 }
 
-/** A server answered, and refused. `responseCode` and `remark` are the server's own. */
+/**
+ * A server answered, and refused. `responseCode` and `remark` are the server's own.
+ *
+ * A refusal by its access control has `denial` and the code `NO_PERMISSION`, also from servers with ACL 1.0, whose own code for it is SYSTEM_ERROR. A request that a proxy
+ * does not serve has the code `UNSUPPORTED_BY_BROKER`.
+ */
 export class BrokerError extends RocketMQError {
   readonly address: string
   readonly responseCode: number
   readonly responseName: string
   readonly remark: string
+  declare readonly denial?: AccessDenial
 
   constructor(message: string, options: BrokerErrorOptions) {
-    super(options.responseName, message, options)
+    super(options.code ?? (options.denial === undefined ? options.responseName : 'NO_PERMISSION'), message, options)
+    if (options.denial !== undefined) this.denial = options.denial
     this.address = options.address
     this.responseCode = options.responseCode
     this.responseName = options.responseName
@@ -169,7 +192,7 @@ export function shown(value: unknown): string {
     maxArrayLength: 4,
     maxStringLength: 120,
   })
-  return text.length > 200 ? `${text.slice(0, 200)}…` : text
+  return text.length > 200 ? `${text.slice(0, 200)}...` : text
 }
 
 function brandOf(value: unknown): string | undefined {

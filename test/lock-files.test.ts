@@ -4,6 +4,9 @@ import { expect, test } from 'vitest'
 
 interface LockedPackage {
   resolved?: string
+  integrity?: string
+  hasInstallScript?: boolean
+  dev?: boolean
   dependencies?: Record<string, string>
   optionalDependencies?: Record<string, string>
 }
@@ -19,6 +22,20 @@ test('the tools have lock files of their own', () => {
 test.for(lockFiles)('%s names no registry, so that every registry will do', (file) => {
   const packages = packagesOf(file)
   expect(Object.keys(packages).filter((name) => packages[name]?.resolved !== undefined)).toEqual([])
+})
+
+test.for(lockFiles)('%s gives the checksum of each package', (file) => {
+  const packages = Object.entries(packagesOf(file)).filter(([name]) => name !== '')
+  expect(packages.filter(([, { integrity = '' }]) => !integrity.startsWith('sha512-')).map(([name]) => name)).toEqual(
+    [],
+  )
+})
+
+test('of what is installed for development, only these packages have install scripts', () => {
+  const packages = Object.entries(packagesOf('package-lock.json')).filter(([, each]) => each.hasInstallScript === true)
+  expect(packages.map(([name, { dev }]) => [name, dev])).toEqual(
+    ['cpu-features', 'esbuild', 'protobufjs', 'ssh2'].map((name) => [`node_modules/${name}`, true]),
+  )
 })
 
 // npm leaves out the packages of other platforms when it can't see them as it writes the lock file; then npm ci fails on every machine.

@@ -15,12 +15,21 @@ export const root = fileURLToPath(new URL('../../', import.meta.url))
  * @param {string} [options.cwd]
  * @param {Record<string, string>} [options.env] - Added to this process's.
  * @param {(text: string) => void} [options.onOutput] - Is given what the command prints to standard output, which is shown all the same.
+ * @param {(text: string) => void} [options.onText] - Is given what the command prints to both outputs, which is shown all the same.
+ * @param {boolean} [options.isHeldBack] - What the command prints is shown when it has ended: for commands that run side by side.
  * @param {boolean} [options.handlesInterrupt] - Ctrl-C is a normal end of the command: its exit code counts.
  * @returns {Promise<number>}
  */
-export function run(command, args, { cwd = root, env = {}, onOutput, handlesInterrupt = false } = {}) {
+export function run(
+  command,
+  args,
+  { cwd = root, env = {}, onOutput, onText, isHeldBack = false, handlesInterrupt = false } = {},
+) {
   return new Promise((resolve, reject) => {
-    const stdio = onOutput === undefined ? 'inherit' : ['inherit', 'pipe', 'inherit']
+    const areBothRead = onText !== undefined || isHeldBack
+    const isRead = onOutput !== undefined || areBothRead
+    const stdio = ['inherit', isRead ? 'pipe' : 'inherit', areBothRead ? 'pipe' : 'inherit']
+    let held = ''
     const child = spawn(command, args, { cwd, env: { ...process.env, ...env }, stdio })
     let interruptedBy
     const onInterrupt = (signal) => {
@@ -31,16 +40,23 @@ export function run(command, args, { cwd = root, env = {}, onOutput, handlesInte
     const done = () => {
       for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.off(signal, onInterrupt)
     }
+    const show = (text, stream) => {
+      onText?.(text)
+      if (isHeldBack) held += text
+      else stream.write(text)
+    }
     child.stdout?.setEncoding('utf8').on('data', (text) => {
-      process.stdout.write(text)
-      onOutput(text)
+      show(text, process.stdout)
+      onOutput?.(text)
     })
+    child.stderr?.setEncoding('utf8').on('data', (text) => show(text, process.stderr))
     child.on('error', (error) => {
       done()
       reject(error)
     })
     child.on('close', (code, signal) => {
       done()
+      if (held !== '') process.stdout.write(held)
       if (interruptedBy !== undefined && !handlesInterrupt) process.exit(exitCodeOf(interruptedBy))
       resolve(code ?? exitCodeOf(signal))
     })

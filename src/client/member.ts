@@ -1,12 +1,38 @@
 import { EventEmitter } from 'eventemitter3'
 import { ClientError, type RemotingError } from '../errors.js'
 import type { Logger } from '../logger.js'
+import type { LateReply } from '../message/request-reply.js'
 import { type WaitOptions, withDeadline } from '../remoting/deadline.js'
 import { safeEmit } from '../remoting/safe-emit.js'
-import type { TopicRoute } from '../route/topic-route.js'
+import { TopicRoute } from '../route/topic-route.js'
 import { Client, type ClientHealth } from './client.js'
 import { CLIENT_OPTION_NAMES, type ConnectionOptions } from './client-options.js'
 import type { ClientOptions } from './member-options.js'
+import type { Namespace } from './namespace.js'
+
+/** Something that servers pass over in silence, so that what the user asked for does not come about. */
+export interface ClientWarning {
+  /**
+   * `PRIORITY_IGNORED`: the priority of messages is not obeyed. Told once for a topic.
+   * `SUBSCRIPTIONS_DIFFER`: members of a consumer group want different messages, so that some are never delivered. Told once for a difference.
+   * `SERVER_ASSIGNMENT_UNSUPPORTED`: the broker can't divide queues among a group's members, or its proxy does not let it; the members do it themselves.
+   * `TOPIC_NOT_FOUND`: a consumer waits for a topic that does not exist. Told once, until it exists.
+   * `TRANSACTION_END_DELAYED`: a proxy drops the ends of transactions, which are settled by the brokers' checks only. Told once for a topic.
+   * `EXPRESSION_UNCHECKED`: a proxy checks no SQL92 expressions, and all messages are delivered where one is wrong. Told for each.
+   * `NOT_A_MEMBER`: brokers don't count a consumer among its group, so that it gets no queues. Told once, until they do.
+   */
+  readonly code:
+    | 'PRIORITY_IGNORED'
+    | 'SUBSCRIPTIONS_DIFFER'
+    | 'SERVER_ASSIGNMENT_UNSUPPORTED'
+    | 'TOPIC_NOT_FOUND'
+    | 'NOT_A_MEMBER'
+    | 'TRANSACTION_END_DELAYED'
+    | 'EXPRESSION_UNCHECKED'
+  /** What does not happen, and why. */
+  readonly message: string
+  readonly topic: string
+}
 
 /** Events that every producer and consumer has. */
 export interface ClientEvents {
@@ -18,16 +44,26 @@ export interface ClientEvents {
   connectFailed: [{ address: string; error: RemotingError }]
   /** The queues or brokers of a topic in use changed, or are known for the first time. */
   routeChange: [{ topic: string; route: TopicRoute; previous: TopicRoute | undefined }]
+  /** Servers pass over something that was asked for; the logger is told too. */
+  warning: [ClientWarning]
+  /** A reply came that no request waits for any more: too late, or a second time. Told to every producer of the client that has sent a request. */
+  lateReply: [LateReply]
   /** Something failed in the background. Without a listener it goes to the logger. */
   error: [{ error: Error; what: string }]
 }
 
 const FORWARDED = ['connect', 'disconnect', 'connectFailed'] as const
 
+type RouteChange = ClientEvents['routeChange'][0]
+
 export type MemberState = 'created' | 'starting' | 'running' | 'closing' | 'closed'
 
-/** What producers and consumers share: a client of their own or a shared one, a life from start to shutdown, events. */
-export abstract class Member extends EventEmitter<ClientEvents> {
+/**
+ * What producers and consumers share: a client of their own or a shared one, a life from start to shutdown, events.
+ *
+ * @typeParam E - The events of the subclass.
+ */
+export abstract class Member<E extends ClientEvents = ClientEvents> extends EventEmitter<E> {
   protected readonly client: Client
   readonly #ownsClient: boolean
   readonly #unsubscribe: (() => void)[] = []
@@ -60,8 +96,8 @@ export abstract class Member extends EventEmitter<ClientEvents> {
    * Connects and registers. Calls after the first share its outcome; after a failure it may be called again.
    *
    * @param options - Ends this call's wait; the start itself goes on, until `shutdown`.
-   * @throws {@link RemotingError} `CONNECT_FAILED` when no NameServer can be reached.
-   * @throws {@link ClientError} `CLOSED` after a shutdown, `GROUP_EXISTS` when this client has the group already.
+   * @throws {@link RemotingError} `CONNECT_FAILED` when no NameServer can be reached, `TLS_FAILED` when that is TLS for all of them.
+   * @throws {@link ClientError} `CLOSED` after a shutdown, `NAME_SERVER_URL_FAILED` when `nameServerUrl` gives no list, `GROUP_EXISTS` when this client has the group already.
    */
   start(options: WaitOptions = {}): Promise<void> {
     if (this.#closing !== undefined) return Promise.reject(this.#closedError('start'))
@@ -114,6 +150,13 @@ export abstract class Member extends EventEmitter<ClientEvents> {
     if (!safeEmit(this, this.logger, 'error', { error: fault, what })) this.logger.error(what, { error: fault })
   }
 
+  /** Tells of what servers pass over in silence. */
+  protected warn(warning: ClientWarning): void {
+    const { message, ...fields } = warning
+    this.logger.warn(message, fields)
+    safeEmit(this, this.logger, 'warning', warning)
+  }
+
   async #start(): Promise<void> {
     this.#state = 'starting'
     await this.client.start()
@@ -144,22 +187,33 @@ export abstract class Member extends EventEmitter<ClientEvents> {
   }
 
   #forwardEvents(): void {
-    const { remoting, routes } = this.client
+    const { remoting, routes, nameServers } = this.client
     const listen = remoting as EventEmitter
     for (const event of FORWARDED) {
       const forward = (payload: unknown) => void safeEmit(this, this.logger, event, payload)
       listen.on(event, forward)
       this.#unsubscribe.push(() => listen.off(event, forward))
     }
-    const onRoute = (payload: ClientEvents['routeChange'][0]) =>
-      void safeEmit(this, this.logger, 'routeChange', payload)
+    const onRoute = (payload: RouteChange) =>
+      void safeEmit(this, this.logger, 'routeChange', withoutNamespace(payload, this.client.namespace))
     routes.on('routeChange', onRoute)
     this.#unsubscribe.push(() => routes.off('routeChange', onRoute))
+    const onFetchFailed = ({ error }: { error: Error }) => this.report(error, 'the list of NameServers stays as it is')
+    nameServers.on('fetchFailed', onFetchFailed)
+    this.#unsubscribe.push(() => nameServers.off('fetchFailed', onFetchFailed))
   }
 
   #closedError(what: string): ClientError {
     return new ClientError('CLOSED', `${what}: this ${this.constructor.name} is shut down`)
   }
+}
+
+/** A change as the user knows the topic. */
+function withoutNamespace(change: RouteChange, namespace: Namespace): RouteChange {
+  const topic = namespace.unwrap(change.topic)
+  if (topic === change.topic) return change
+  const { route, previous } = change
+  return { topic, route: new TopicRoute(topic, route.data), previous: previous && new TopicRoute(topic, previous.data) }
 }
 
 function connectionOptionsOf(options: ClientOptions): ConnectionOptions {

@@ -25,6 +25,7 @@ type ZstdCallback = (error: Error | null, result: Buffer) => void
 interface ZstdModule {
   zstdDecompressSync(input: Buffer, options: ZstdOptions): Buffer
   zstdDecompress(input: Buffer, options: ZstdOptions, callback: ZstdCallback): void
+  zstdCompressSync(input: Buffer, options: ZstdOptions): Buffer
   zstdCompress(input: Buffer, options: ZstdOptions, callback: ZstdCallback): void
   readonly constants: { readonly ZSTD_c_compressionLevel: number }
 }
@@ -131,12 +132,35 @@ export async function decompress(type: CompressionType, input: Buffer, maxOutput
 /**
  * Compresses a body, without holding up the event loop, in the form that the Java client reads. The input must not change until it settles.
  *
+ * Each call takes up to some MiB of memory until it settles: start only few at a time.
+ *
  * @param level - ZLIB: 0 to 9, default 5. ZSTD: 1 to 22, default 3. LZ4 has no levels and ignores it.
  * @throws {@link ClientError} `INVALID_ARGUMENT` for a level out of range.
  * @throws {@link MessageError} `COMPRESSION_UNSUPPORTED` for ZSTD on a Node that can't write it: see {@link isZstdWritable}.
  */
 export async function compress(type: CompressionType, input: Buffer, level?: number): Promise<Buffer> {
-  if (type === 'LZ4') return runInSlices(writeLz4Frame(input))
+  if (type === 'LZ4') return compact(await runInSlices(writeLz4Frame(input)))
+  const used = levelOf(type, level)
+  if (type === 'ZLIB') return compact(await deflate(input, { level: used }))
+  const { zstdCompress, constants } = writableZstd()
+  const options = { params: { [constants.ZSTD_c_compressionLevel]: used } }
+  return compact(await settled((callback) => zstdCompress(input, options, callback)))
+}
+
+/**
+ * Compresses a small body at once: what the thread pool costs would be several times as much.
+ *
+ * @throws as {@link compress}.
+ */
+export function compressSync(type: CompressionType, input: Buffer, level?: number): Buffer {
+  if (type === 'LZ4') return compact(runAtOnce(writeLz4Frame(input)))
+  const used = levelOf(type, level)
+  if (type === 'ZLIB') return compact(zlib.deflateSync(input, { level: used }))
+  const { zstdCompressSync, constants } = writableZstd()
+  return compact(zstdCompressSync(input, { params: { [constants.ZSTD_c_compressionLevel]: used } }))
+}
+
+function levelOf(type: 'ZLIB' | 'ZSTD', level: number | undefined): number {
   const { min, max, default: usual } = LEVELS[type]
   const used = level ?? usual
   if (!Number.isInteger(used) || used < min || used > max) {
@@ -145,15 +169,15 @@ export async function compress(type: CompressionType, input: Buffer, level?: num
       `the level of ${type} compression must be ${min} to ${max}, not ${shown(level)}`,
     )
   }
-  if (type === 'ZLIB') return deflate(input, { level: used })
-  if (zstd === undefined) {
-    throw new MessageError(
-      'COMPRESSION_UNSUPPORTED',
-      `Node ${process.versions.node} can't compress with ZSTD: use Node 22.15 or later, or the compression type ZLIB or LZ4`,
-    )
-  }
-  const { zstdCompress, constants } = zstd
-  return settled((callback) => zstdCompress(input, { params: { [constants.ZSTD_c_compressionLevel]: used } }, callback))
+  return used
+}
+
+function writableZstd(): ZstdModule {
+  if (zstd !== undefined) return zstd
+  throw new MessageError(
+    'COMPRESSION_UNSUPPORTED',
+    `Node ${process.versions.node} can't compress with ZSTD: use Node 22.15 or later, or the compression type ZLIB or LZ4`,
+  )
 }
 
 function zstdOf(module: object): ZstdModule | undefined {
@@ -185,7 +209,7 @@ function withinLimit(output: Buffer, maxOutput: number): Buffer {
   return compact(output)
 }
 
-/** A decoder's chunk or block is larger than a small body, which must not keep it alive: consumers hold many bodies. */
+/** A chunk of the work is larger than a small body, which must not keep it alive: consumers and producers hold many bodies. */
 function compact(output: Buffer): Buffer {
   if (output.buffer.byteLength <= 2 * output.length) return output
   const copy = Buffer.allocUnsafeSlow(output.length)

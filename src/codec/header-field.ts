@@ -33,17 +33,17 @@ export function optional<T>(field: HeaderField<T>): HeaderField<T | undefined> {
   return { javaType: field.javaType, wireName: field.wireName, isOptional: true }
 }
 
-/** Reads the text of one field. Any text but `true` is a false boolean, as in Java. */
-export function parseField(type: JavaType, text: string, name: string): string | number | boolean {
+/** Reads the text of one field, which a fault calls by its title. Any text but `true` is a false boolean, as in Java. */
+export function parseField(type: JavaType, text: string, title: string): string | number | boolean {
   switch (type) {
     case 'String':
       return text
     case 'boolean':
       return text === 'true' || text.toLowerCase() === 'true'
     default: {
-      const value = parseInteger(text, `header field ${name}`)
+      const value = parseInteger(text, title)
       if (value === undefined || (type === 'int' && value !== (value | 0))) {
-        throw new MessageError('HEADER_MALFORMED', `header field ${name} is ${shown(text)}, which is no ${type}`)
+        throw new MessageError('HEADER_MALFORMED', `${title} is ${shown(text)}, which is no ${type}`)
       }
       return value
     }

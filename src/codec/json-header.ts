@@ -1,7 +1,14 @@
 import { MessageError, shown } from '../errors.js'
 import type { ByteWriter } from './byte-writer.js'
 import { parseFastjson } from './fastjson.js'
-import { CLIENT_VERSION, type FrameHead, LANGUAGE_NAME, RemotingCommand } from './remoting-command.js'
+import { learnShape, readByShape } from './json-shape.js'
+import {
+  CLIENT_VERSION,
+  type FrameHead,
+  LANGUAGE_NAME,
+  MAX_RECEIVED_FIELDS,
+  RemotingCommand,
+} from './remoting-command.js'
 import { shownJson } from './shown-json.js'
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
@@ -20,9 +27,11 @@ export function writeJsonHeader(writer: ByteWriter, head: FrameHead, fields: str
  * @throws {@link MessageError} `HEADER_MALFORMED` when it is no JSON object, when `code`, `opaque` or `flag` is missing, and when one of them or `version` is no int.
  */
 export function readJsonHeader(header: Buffer, body: Buffer): RemotingCommand {
+  const known = readByShape(header, body)
+  if (known !== undefined) return known
   const object = parseObject(header)
   const { language, remark, version } = object
-  return new RemotingCommand(
+  const command = new RemotingCommand(
     int32(object.code, 'code'),
     typeof language === 'string' || typeof language === 'number' ? language : undefined,
     version === undefined || version === null ? 0 : int32(version, 'version'),
@@ -33,6 +42,8 @@ export function readJsonHeader(header: Buffer, body: Buffer): RemotingCommand {
     body,
     'JSON',
   )
+  learnShape(header, object, command)
+  return command
 }
 
 function parseObject(header: Buffer): Record<string, unknown> {
@@ -70,10 +81,14 @@ function fieldsOf(fields: unknown, header: Buffer): Record<string, unknown> | un
     )
   }
   const record = fields as Record<string, unknown>
+  let count = 0
+  let isText = true
   for (const name in record) {
-    if (typeof record[name] !== 'string') return withTextValues(record, header)
+    if (++count > MAX_RECEIVED_FIELDS)
+      throw new MessageError('HEADER_MALFORMED', `a JSON header has more than ${MAX_RECEIVED_FIELDS} ext fields`)
+    if (typeof record[name] !== 'string') isText = false
   }
-  return record
+  return isText ? record : withTextValues(record, header)
 }
 
 /** Servers send text only. Numbers and booleans are taken too, numbers with all their digits. */

@@ -5,7 +5,7 @@ import { ByteReader } from './byte-reader.js'
 import { type CompressionType, compressionTypeOf, decompress, decompressSync } from './compression.js'
 import { crc32 } from './crc32.js'
 import { addInt64 } from './int64.js'
-import { hostLength, type StoredFields, StoredMessage } from './stored-message.js'
+import { ipLength, type StoredFields, StoredMessage } from './stored-message.js'
 
 const MAGIC_V1 = -626843481
 const MAGIC_V2 = -626843477
@@ -19,6 +19,8 @@ export interface DecodeOptions {
   readonly maxBodySize: number
   /** Added to every queue offset: static topics store physical ones. Default 0. */
   readonly offsetDelta?: number
+  /** Instead of the one that is stored: static topics store physical ones. */
+  readonly queueId?: number
 }
 
 /** The messages before a fault, and the fault. Reading on is impossible, or would skip something. */
@@ -77,9 +79,9 @@ export function readStoredMessage(reader: ByteReader, options: DecodeOptions): S
   const commitLogOffset = reader.int64('commit-log offset')
   const sysFlag = reader.int32('sysFlag')
   const bornTimestamp = reader.int64('born timestamp')
-  const bornHostAt = reader.skip(hostLength(sysFlag, MessageSysFlag.BORN_HOST_V6), 'born host')
+  const bornHostAt = reader.skip(ipLength(sysFlag, MessageSysFlag.BORN_HOST_V6) + 4, 'born host')
   const storeTimestamp = reader.int64('store timestamp')
-  const storeHostAt = reader.skip(hostLength(sysFlag, MessageSysFlag.STORE_HOST_V6), 'store host')
+  const storeHostAt = reader.skip(ipLength(sysFlag, MessageSysFlag.STORE_HOST_V6) + 4, 'store host')
   const reconsumeTimes = reader.int32('reconsume times')
   const preparedTransactionOffset = reader.int64('prepared transaction offset')
   const body = reader.bytes(reader.length32('body'), 'body')
@@ -94,7 +96,7 @@ export function readStoredMessage(reader: ByteReader, options: DecodeOptions): S
   const fields: StoredFields = {
     topic,
     brokerName: options.brokerName,
-    queueId,
+    queueId: options.queueId ?? queueId,
     queueOffset,
     commitLogOffset,
     storeSize,

@@ -6,14 +6,39 @@ import { readInt64, writeInt64 } from './int64.js'
 
 const MAX_PORT = 65_535
 
-/** `a.b.c.d:port`, or `[v6]:port`. */
-export function formatHost(ip: Buffer, port: number): string {
-  return ip.length === 4 ? `${ip[0]}.${ip[1]}.${ip[2]}.${ip[3]}:${port}` : `[${formatIPv6(ip)}]:${port}`
+/** A host as text, and as it begins an offset id. */
+interface HostTexts {
+  readonly address: string
+  readonly idPrefix: string
 }
 
-function formatIPv6(ip: Buffer): string {
+/** IPv4 hosts that were seen lately: messages come from few, and making the texts for each of them costs more than all its numbers. */
+const recentHosts = new Map<number, HostTexts>()
+const MAX_RECENT_HOSTS = 1024
+
+/** IP and port, as they stand side by side in `bytes`: `a.b.c.d:port`, or `[v6]:port`. */
+export function formatHost(bytes: Buffer, start: number, ipLength: 4 | 16): string {
+  if (ipLength === 4) return hostTexts(bytes, start).address
+  return `[${formatIPv6(bytes, start)}]:${bytes.readInt32BE(start + ipLength)}`
+}
+
+function hostTexts(bytes: Buffer, start: number): HostTexts {
+  const ip = bytes.readUInt32BE(start)
+  const port = bytes.readInt32BE(start + 4)
+  const isPort = port >= 0 && port <= MAX_PORT
+  const key = ip * (MAX_PORT + 1) + port
+  const known = isPort ? recentHosts.get(key) : undefined
+  if (known !== undefined) return known
+  const address = `${ip >>> 24}.${(ip >>> 16) & 0xff}.${(ip >>> 8) & 0xff}.${ip & 0xff}:${port}`
+  const texts = { address, idPrefix: bytes.toString('hex', start, start + 8).toUpperCase() }
+  if (recentHosts.size >= MAX_RECENT_HOSTS) recentHosts.clear()
+  if (isPort) recentHosts.set(key, texts)
+  return texts
+}
+
+function formatIPv6(bytes: Buffer, start: number): string {
   const groups: number[] = []
-  for (let i = 0; i < 16; i += 2) groups.push(ip.readUInt16BE(i))
+  for (let i = 0; i < 16; i += 2) groups.push(bytes.readUInt16BE(start + i))
   let bestStart = -1
   let bestLength = 1
   for (let i = 0; i < 8; i++) {
@@ -32,12 +57,16 @@ function formatIPv6(ip: Buffer): string {
   return bestStart < 0 ? hex(0, 8) : `${hex(0, bestStart)}::${hex(bestStart + bestLength, 8)}`
 }
 
-/** The id of a stored message: host, port and commit-log offset in hex (`MessageDecoder.createMessageId`). */
-export function formatOffsetMsgId(host: Buffer, commitLogOffset: number): string {
-  const bytes = Buffer.allocUnsafe(host.length + 8)
-  host.copy(bytes)
-  writeInt64(new DataView(bytes.buffer, bytes.byteOffset, bytes.length), host.length, commitLogOffset)
-  return bytes.toString('hex').toUpperCase()
+/** Where an offset's digits are made, whose bytes are needed no longer than that takes. */
+const offsetBytes = Buffer.alloc(8)
+const offsetView = new DataView(offsetBytes.buffer, offsetBytes.byteOffset, offsetBytes.length)
+
+/** The id of a stored message: host and port as they stand in `bytes`, and commit-log offset, in hex (`MessageDecoder.createMessageId`). */
+export function formatOffsetMsgId(bytes: Buffer, start: number, ipLength: 4 | 16, commitLogOffset: number): string {
+  writeInt64(offsetView, 0, commitLogOffset)
+  const offset = offsetBytes.toString('hex').toUpperCase()
+  if (ipLength === 4) return hostTexts(bytes, start).idPrefix + offset
+  return bytes.toString('hex', start, start + ipLength + 4).toUpperCase() + offset
 }
 
 /**
@@ -64,7 +93,7 @@ export function parseOffsetMsgId(offsetMsgId: string): { address: string; commit
     )
   }
   return {
-    address: formatHost(bytes.subarray(0, ipLength), port),
+    address: formatHost(bytes, 0, ipLength),
     commitLogOffset: readInt64(view, ipLength + 4, 'commitLogOffset'),
   }
 }
@@ -78,7 +107,10 @@ export function localAddress(): string {
   return first?.address ?? '127.0.0.1'
 }
 
-const HEX = '0123456789ABCDEF'
+/** The two digits of each byte. */
+const HEX_BYTES: readonly string[] = Array.from({ length: 256 }, (_, byte) =>
+  byte.toString(16).toUpperCase().padStart(2, '0'),
+)
 
 /**
  * Makes the unique ids of messages (`MessageClientIDSetter`): address, pid, a random word for the process, milliseconds since the start of the month, counter.
@@ -104,9 +136,8 @@ export class UniqueIdGenerator {
     if (now !== this.#lastTime) this.#setTime(now)
     const c = this.#counter
     this.#counter = (c + 1) & 0xffff
-    return (
-      this.#lastText + HEX.charAt(c >> 12) + HEX.charAt((c >> 8) & 15) + HEX.charAt((c >> 4) & 15) + HEX.charAt(c & 15)
-    )
+    // The short texts first: each addition to a long one is kept as an object of its own.
+    return this.#lastText + (hexByte(c >> 8) + hexByte(c & 0xff))
   }
 
   #setTime(now: number): void {
@@ -120,4 +151,8 @@ export class UniqueIdGenerator {
     this.#lastTime = now
     this.#lastText = this.#prefix + (difference >>> 0).toString(16).toUpperCase().padStart(8, '0')
   }
+}
+
+function hexByte(byte: number): string {
+  return HEX_BYTES[byte] ?? ''
 }

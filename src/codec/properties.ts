@@ -1,3 +1,5 @@
+import { textRecord } from './text-record.js'
+
 const NAME_VALUE_SEPARATOR = '\u0001'
 const PROPERTY_SEPARATOR = '\u0002'
 
@@ -14,10 +16,10 @@ export function encodeProperties(properties: Readonly<Properties>): string {
 
 /**
  * Reads a property string with the tolerance of `MessageDecoder.string2messageProperties`: a last separator may be missing, pieces that are too short
- * or have no name or value are left out, the last of two equal names wins. The result has no prototype, so a name such as `__proto__` is plain data.
+ * or have no name or value are left out, the last of two equal names wins. The result inherits no name, so one such as `__proto__` is plain data.
  */
 export function decodeProperties(text: string): Properties {
-  const properties: Properties = Object.create(null) as Properties
+  const properties: Properties = textRecord()
   const length = text.length
   let index = 0
   let separator = -1

@@ -3,6 +3,9 @@ export const RESPONSE_FLAG = 1
 /** Bit 1 of `flag`: nobody waits for an answer. */
 export const ONEWAY_FLAG = 2
 
+/** Ext fields of a header that is received. No command has more than some dozens. */
+export const MAX_RECEIVED_FIELDS = 65_536
+
 export type SerializeType = 'JSON' | 'ROCKETMQ'
 
 /** What every frame carries, whatever its command (`RemotingCommand`). */
@@ -13,8 +16,13 @@ export interface FrameHead {
   remark?: string
 }
 
+/** What answers of one kind have in common. */
+export type ResponseHead = Pick<RemotingCommand, 'code' | 'language' | 'version' | 'flag' | 'remark'>
+
 /** This client's own `version` in every frame: 5.4.0, which says that GO_AWAY and standard-JSON routes are understood (`MQVersion`). */
 export const CLIENT_VERSION = 493
+/** Its name in Java's `MQVersion`. */
+export const CLIENT_VERSION_NAME = 'V5_4_0'
 /** `LanguageCode.OTHER`: brokers before 5.3 don't know NODE_JS and lose the client's language. */
 export const LANGUAGE_CODE = 7
 export const LANGUAGE_NAME = 'OTHER'

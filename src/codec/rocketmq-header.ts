@@ -1,6 +1,13 @@
 import type { ByteReader } from './byte-reader.js'
 import type { ByteWriter } from './byte-writer.js'
-import { CLIENT_VERSION, type FrameHead, LANGUAGE_CODE, RemotingCommand } from './remoting-command.js'
+import {
+  CLIENT_VERSION,
+  type FrameHead,
+  LANGUAGE_CODE,
+  MAX_RECEIVED_FIELDS,
+  RemotingCommand,
+} from './remoting-command.js'
+import { textRecord } from './text-record.js'
 
 /** Codes beyond int16 can't stand in a binary header; their frames go out in JSON. */
 export const MAX_BINARY_CODE = 0x7fff
@@ -45,11 +52,12 @@ export function readRocketmqHeader(reader: ByteReader, body: Buffer): RemotingCo
 }
 
 function readFields(reader: ByteReader): Record<string, string> {
-  const fields = Object.create(null) as Record<string, string>
+  const fields = textRecord()
   // One call into the runtime for all fields: a call for each costs more than all the rest of a header.
   const start = reader.position
   const latin1 = reader.buffer.toString('latin1', start, reader.end)
-  while (reader.remaining > 0) {
+  for (let count = 0; reader.remaining > 0; count++) {
+    if (count === MAX_RECEIVED_FIELDS) throw reader.fail(`more than ${MAX_RECEIVED_FIELDS} ext fields`)
     const nameAt = reader.skip(reader.length16('ext field name'), 'ext field name')
     const name = latin1.slice(nameAt - start, reader.position - start)
     const valueAt = reader.skip(reader.length32('ext field value'), 'ext field value')

@@ -20,9 +20,9 @@ export interface StoredSource {
   readonly propertiesEnd: number
 }
 
-/** Bytes of a host as it is stored: IP and port. */
-export function hostLength(sysFlag: number, v6Flag: number): number {
-  return (sysFlag & v6Flag) === 0 ? 8 : 20
+/** Bytes of an IP as it is stored. Four bytes of its port follow. */
+export function ipLength(sysFlag: number, v6Flag: number): 4 | 16 {
+  return (sysFlag & v6Flag) === 0 ? 4 : 16
 }
 
 /**
@@ -51,6 +51,7 @@ export class StoredMessage implements MessageExt {
   #properties: Properties | undefined
   /** Properties that are not stored but added by the client, as Java does. */
   #added: Properties | undefined
+  #consumeStartTimestamp: number | undefined
 
   constructor(fields: StoredFields, body: Buffer, source: StoredSource, ownProperties?: Buffer) {
     this.topic = fields.topic
@@ -73,8 +74,12 @@ export class StoredMessage implements MessageExt {
 
   get properties(): Readonly<Properties> {
     if (this.#properties === undefined) {
-      this.#properties = decodeProperties(this.#text())
-      Object.assign(this.#properties, this.#added)
+      const properties = decodeProperties(this.#text())
+      for (const name in this.#added) properties[name] = this.#added[name] as string
+      if (this.#consumeStartTimestamp !== undefined) {
+        properties[MessageProperty.CONSUME_START_TIME] = String(this.#consumeStartTimestamp)
+      }
+      this.#properties = properties
     }
     return this.#properties
   }
@@ -93,20 +98,25 @@ export class StoredMessage implements MessageExt {
   }
 
   get offsetMsgId(): string {
-    return formatOffsetMsgId(this.#storeHost(), this.commitLogOffset)
+    const { bytes, storeHostAt } = this.#source
+    return formatOffsetMsgId(bytes, storeHostAt, this.#storeIpLength(), this.commitLogOffset)
   }
 
   get bornHost(): string {
-    return hostText(this.#host(this.#source.bornHostAt, MessageSysFlag.BORN_HOST_V6))
+    const { bytes, bornHostAt } = this.#source
+    return formatHost(bytes, bornHostAt, ipLength(this.sysFlag, MessageSysFlag.BORN_HOST_V6))
   }
 
   get storeHost(): string {
-    return hostText(this.#storeHost())
+    const { bytes, storeHostAt } = this.#source
+    return formatHost(bytes, storeHostAt, this.#storeIpLength())
   }
 
   /** One property, without reading the others. */
   property(name: string): string | undefined {
     if (this.#properties !== undefined) return this.#properties[name]
+    if (this.#consumeStartTimestamp !== undefined && name === MessageProperty.CONSUME_START_TIME)
+      return String(this.#consumeStartTimestamp)
     if (this.#added !== undefined && Object.hasOwn(this.#added, name)) return this.#added[name]
     return findProperty(this.#text(), name)
   }
@@ -117,9 +127,17 @@ export class StoredMessage implements MessageExt {
     if (this.#properties !== undefined) Object.assign(this.#properties, added)
   }
 
-  /** The same message with other fields or another body: a part of an inner batch, or a decompressed one. */
-  derive(fields: Partial<StoredFields>, body: Buffer, ownProperties?: Buffer): StoredMessage {
-    return new StoredMessage({ ...this.toStoredFields(), ...fields }, body, this.#source, ownProperties)
+  /** Takes down when a handler got the message, in ms since the epoch (`CONSUME_START_TIME`). A number, until somebody asks for it. */
+  startConsume(now: number): void {
+    this.#consumeStartTimestamp = now
+    if (this.#properties !== undefined) this.#properties[MessageProperty.CONSUME_START_TIME] = String(now)
+  }
+
+  /** The same message with other fields or another body: a part of an inner batch, a decompressed one, or one whose topic lost its namespace. */
+  derive(fields: Partial<StoredFields>, body: Buffer, ownProperties = this.#ownProperties): StoredMessage {
+    const derived = new StoredMessage({ ...this.toStoredFields(), ...fields }, body, this.#source, ownProperties)
+    derived.#added = this.#added
+    return derived
   }
 
   toJSON(): Record<string, unknown> {
@@ -158,12 +176,8 @@ export class StoredMessage implements MessageExt {
     }
   }
 
-  #storeHost(): Buffer {
-    return this.#host(this.#source.storeHostAt, MessageSysFlag.STORE_HOST_V6)
-  }
-
-  #host(at: number, v6Flag: number): Buffer {
-    return this.#source.bytes.subarray(at, at + hostLength(this.sysFlag, v6Flag))
+  #storeIpLength(): 4 | 16 {
+    return ipLength(this.sysFlag, MessageSysFlag.STORE_HOST_V6)
   }
 
   #text(): string {
@@ -172,9 +186,4 @@ export class StoredMessage implements MessageExt {
       this.#ownProperties?.toString('utf8') ?? bytes.toString('utf8', propertiesAt, propertiesEnd)
     return this.#propertiesText
   }
-}
-
-/** IP and port as they are stored side by side. */
-function hostText(host: Buffer): string {
-  return formatHost(host.subarray(0, host.length - 4), host.readInt32BE(host.length - 4))
 }

@@ -1,11 +1,15 @@
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { JsonEntries, type JsonValue, parseFastjson } from '../codec/fastjson.js'
+import { isJsonObject } from '../codec/json-value.js'
 import { ClientError, MessageError, shown } from '../errors.js'
 import type { MessageQueue } from '../message/message.js'
 import { messageQueueKey } from '../message/message-queue.js'
 import type { WaitOptions } from '../remoting/deadline.js'
 import type { OffsetStore } from './offset-store.js'
+
+/** What Windows takes for a device, in whatever folder and with whatever ending. */
+const DEVICE_NAME = /^(con|prn|aux|nul|(com|lpt)\d)(\.|$)/i
 
 /**
  * Offsets kept in a file of this host, in the form of Java's `offsets.json`, for broadcasting consumers.
@@ -20,6 +24,8 @@ export class LocalOffsetStore implements OffsetStore {
   readonly #offsets = new Map<string, OffsetEntry>()
   #isDirty = false
   #writing: Promise<void> = Promise.resolve()
+  /** One that waits for the one before it. */
+  #nextWrite: Promise<void> | undefined
 
   constructor(
     directory: string,
@@ -70,14 +76,25 @@ export class LocalOffsetStore implements OffsetStore {
   }
 
   async persist(): Promise<void> {
+    // What another call writes is not stored before that has ended.
+    await this.#writing
     if (!this.#isDirty) return
     await this.#write().catch((error: unknown) => {
       this.#report(error, `the offset file ${this.#path} was not written; it is tried again`)
     })
   }
 
+  /** Nobody else goes on with a queue of this file. */
+  remove(): void {}
+
+  /** One at a time. What comes before a write has begun is in it: queues that are given up together cost one. */
   #write(): Promise<void> {
-    const write = this.#writing.then(() => this.#replaceFile())
+    if (this.#nextWrite !== undefined) return this.#nextWrite
+    const write = this.#writing.then(() => {
+      this.#nextWrite = undefined
+      return this.#replaceFile()
+    })
+    this.#nextWrite = write
     this.#writing = write.catch(() => undefined)
     return write
   }
@@ -131,14 +148,14 @@ function parseOffsets(text: string, path: string): OffsetEntry[] {
   } catch (cause) {
     throw damaged(path, cause instanceof Error ? cause.message : String(cause), cause)
   }
-  const table = isRecord(root) ? root.offsetTable : undefined
+  const table = isJsonObject(root) ? root.offsetTable : undefined
   if (table instanceof JsonEntries) return table.entries.map(([key, offset]) => toEntry(key, offset, path))
-  if (isRecord(table) && Object.keys(table).length === 0) return []
+  if (isJsonObject(table) && Object.keys(table).length === 0) return []
   throw damaged(path, `offsetTable is ${shown(table)}`)
 }
 
 function toEntry(key: JsonValue, offset: JsonValue, path: string): OffsetEntry {
-  const { topic, brokerName, queueId } = isRecord(key) ? key : {}
+  const { topic, brokerName, queueId } = isJsonObject(key) ? key : {}
   const isQueue = typeof topic === 'string' && typeof brokerName === 'string' && Number.isSafeInteger(queueId)
   if (!isQueue || typeof offset !== 'number' || !Number.isSafeInteger(offset))
     throw damaged(path, `an entry is ${shown([key, offset])}`)
@@ -161,11 +178,8 @@ function fileError(what: 'found' | 'read' | 'written', path: string, cause?: unk
 
 /** Names from options become one path element each, whatever they hold. */
 function fileName(name: string): string {
-  return name.replace(/[^\w@#%|-]/g, (c) => (c === '.' && name !== '.' && name !== '..' ? c : '_'))
-}
-
-function isRecord(value: JsonValue | undefined): value is Record<string, JsonValue> {
-  return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === null
+  const safe = name.replace(/[^\w@#%|-]/g, (c) => (c === '.' && name !== '.' && name !== '..' ? c : '_'))
+  return DEVICE_NAME.test(safe) ? `_${safe}` : safe
 }
 
 function ignoreMissing(error: NodeJS.ErrnoException): undefined {

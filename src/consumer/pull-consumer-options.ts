@@ -4,6 +4,7 @@ import { checkGroup } from '../client/name-check.js'
 import { milliseconds, oneOf, optionalValue, required, resolveOptions, wholeNumber } from '../client/option-rules.js'
 import type { MessageModel } from '../client/subscription-data.js'
 
+/** Options of a {@link PullConsumer}. */
 export interface PullConsumerOptions extends ClientOptions {
   /** Required. Offsets belong to the group. */
   consumerGroup: string

@@ -1,14 +1,22 @@
 import type { Client } from '../client/client.js'
-import { BrokerError } from '../errors.js'
+import { BrokerError, RemotingError } from '../errors.js'
 import type { MessageQueue } from '../message/message.js'
 import { messageQueueKey } from '../message/message-queue.js'
 import { queryConsumerOffset, updateConsumerOffset } from '../remoting/commands/offset.js'
-import type { WaitOptions } from '../remoting/deadline.js'
-import type { OffsetStore } from './offset-store.js'
+import { monotonicNow, restOf, type WaitOptions, withDeadline } from '../remoting/deadline.js'
+import { FirstAlone } from './first-alone.js'
+import { introduceGroup } from './introduce-group.js'
+import type { OffsetStore, ReadOffsetOptions } from './offset-store.js'
 
 interface PendingOffset {
   readonly queue: MessageQueue
   readonly offset: number
+}
+
+interface StoredOffset {
+  readonly offset: number
+  /** What is not pending any more when it is stored. */
+  readonly settles: PendingOffset | undefined
 }
 
 /** Finds the address of the broker that keeps a queue's offsets. @throws {@link ClientError} when it has none now. */
@@ -17,7 +25,7 @@ export type BrokerAddressFinder = (queue: MessageQueue, options: WaitOptions) =>
 /**
  * Offsets kept by the brokers.
  *
- * Storing is one request at a time for a queue, so that an older offset never overtakes a newer one.
+ * Storing is one request at a time for a queue, so that an older offset never overtakes a newer one; of a topic's queues at a broker, the first of all goes alone.
  *
  * @see RemoteBrokerOffsetStore
  */
@@ -29,6 +37,9 @@ export class RemoteOffsetStore implements OffsetStore {
   /** Set and not stored yet. */
   readonly #pending = new Map<string, PendingOffset>()
   readonly #storing = new Map<string, Promise<void>>()
+  readonly #firstAlone = new FirstAlone()
+  /** Queues whose offsets could not be stored, with their brokers: of each of these it is reported once. */
+  readonly #failed = new Map<string, string>()
   /** Waiting for their turn to store what is pending. */
   readonly #persisting = new Map<string, Promise<void>>()
 
@@ -46,7 +57,7 @@ export class RemoteOffsetStore implements OffsetStore {
 
   async load(): Promise<void> {}
 
-  async read(queue: MessageQueue, options: WaitOptions): Promise<number> {
+  async read(queue: MessageQueue, options: ReadOffsetOptions): Promise<number> {
     const pending = this.#pending.get(messageQueueKey(queue))
     if (pending !== undefined) return pending.offset
     const address = await this.#addressOf(queue, options)
@@ -55,7 +66,7 @@ export class RemoteOffsetStore implements OffsetStore {
       topic: queue.topic,
       queueId: queue.queueId,
       // Without it, brokers answer 0 for a young queue that the group has never read.
-      setZeroIfNotFound: false,
+      setZeroIfNotFound: options.setZeroIfNotFound ?? false,
       brokerName: queue.brokerName,
     }
     try {
@@ -73,12 +84,19 @@ export class RemoteOffsetStore implements OffsetStore {
 
   async commit(queue: MessageQueue, offset: number, options: WaitOptions): Promise<void> {
     const key = messageQueueKey(queue)
-    const earlier = this.#pending.get(key)
-    await this.#inTurn(key, () => this.#store(queue, offset, options, earlier))
+    const stored = { offset, settles: this.#pending.get(key) }
+    await this.#inTurn(key, () => this.#store(queue, options, () => stored))
   }
 
-  async persist(): Promise<void> {
-    await Promise.all([...this.#pending.keys()].map((key) => this.#persistSoon(key)))
+  async persist(queues?: readonly MessageQueue[]): Promise<void> {
+    const keys = queues === undefined ? [...this.#pending.keys()] : queues.map(messageQueueKey)
+    await Promise.all(keys.filter((key) => this.#pending.has(key)).map((key) => this.#persistSoon(key)))
+  }
+
+  remove(queue: MessageQueue): void {
+    const key = messageQueueKey(queue)
+    this.#pending.delete(key)
+    this.#failed.delete(key)
   }
 
   /** One that waits for its turn serves all who come meanwhile: it stores what is newest then. */
@@ -96,10 +114,19 @@ export class RemoteOffsetStore implements OffsetStore {
     const pending = this.#pending.get(key)
     // A commit before it has stored something newer.
     if (pending === undefined) return
-    const { queue, offset } = pending
-    await this.#store(queue, offset, {}, pending).catch((error: unknown) => {
-      this.#report(error, `the offset ${offset} of ${key} was not stored; it is tried again`)
-    })
+    // While it waits to be stored, the queue may be given up, or something newer be set.
+    const newest = () => {
+      const settles = this.#pending.get(key)
+      return settles && { offset: settles.offset, settles }
+    }
+    await this.#store(pending.queue, {}, newest).catch((error: unknown) => this.#onFailed(key, pending, error))
+  }
+
+  #onFailed(key: string, { queue: { brokerName }, offset }: PendingOffset, error: unknown): void {
+    const what = `the offset ${offset} of ${key} was not stored; it is tried again`
+    if ([...this.#failed.values()].includes(brokerName)) this.#client.logger.warn(what, { error })
+    else this.#report(error, what)
+    this.#failed.set(key, brokerName)
   }
 
   #inTurn(key: string, store: () => Promise<void>): Promise<void> {
@@ -113,18 +140,66 @@ export class RemoteOffsetStore implements OffsetStore {
     return turn
   }
 
+  /** @param offsetOf - Asked when its turn has come; undefined: there is nothing to store any more. */
   async #store(
     queue: MessageQueue,
-    offset: number,
-    options: WaitOptions,
-    settled: PendingOffset | undefined,
+    { timeout = this.#client.options.requestTimeout, signal }: WaitOptions,
+    offsetOf: () => StoredOffset | undefined,
   ): Promise<void> {
-    const address = await this.#addressOf(queue, options)
+    const startedAt = monotonicNow()
+    const rest = () => restOf({ timeout, signal }, startedAt)
+    const address = await this.#addressOf(queue, { timeout, signal })
+    const store = async () => {
+      const stored = offsetOf()
+      if (stored !== undefined) await this.#storeAt(address, queue, stored, rest())
+      return stored !== undefined
+    }
+    await this.#firstAlone.run(
+      `${queue.topic}@${address}`,
+      (other) => waitForOther(other, address, timeout, rest()),
+      store,
+    )
+  }
+
+  async #storeAt(
+    address: string,
+    queue: MessageQueue,
+    { offset, settles }: StoredOffset,
+    options: WaitOptions,
+  ): Promise<void> {
     const { topic, queueId, brokerName } = queue
     const header = { consumerGroup: this.#consumerGroup, topic, queueId, commitOffset: offset, brokerName }
-    await this.#client.remoting.invoke(address, updateConsumerOffset, header, options)
+    const { remoting } = this.#client
+    await this.#asKnownGroup(queue, address, options, (wait) =>
+      remoting.invoke(address, updateConsumerOffset, header, wait),
+    )
     // An offset that was set while this one was on its way is newer.
     const key = messageQueueKey(queue)
-    if (this.#pending.get(key) === settled) this.#pending.delete(key)
+    if (this.#pending.get(key) === settles) this.#pending.delete(key)
+    this.#failed.delete(key)
   }
+
+  /** A broker that has not heard of the group yet is told of it, and the offset stored once more. */
+  async #asKnownGroup(
+    queue: MessageQueue,
+    address: string,
+    options: WaitOptions,
+    store: (wait: WaitOptions) => Promise<unknown>,
+  ): Promise<void> {
+    const startedAt = monotonicNow()
+    try {
+      await store(options)
+    } catch (error) {
+      if (!(error instanceof BrokerError) || error.responseName !== 'SUBSCRIPTION_GROUP_NOT_EXIST') throw error
+      await introduceGroup(this.#client, this.#consumerGroup, queue, address, restOf(options, startedAt), error)
+      await store(restOf(options, startedAt))
+    }
+  }
+}
+
+/** Waits for the store of another queue's offset, as long as this one's may. */
+function waitForOther(other: Promise<void>, address: string, timeout: number, rest: WaitOptions): Promise<void> {
+  const late = `storing an offset at ${address}: within ${timeout} ms, the broker has not answered to another queue's that goes first`
+  const onTimeout = () => new RemotingError('TIMEOUT', late, { address })
+  return withDeadline(other, rest.timeout, rest.signal, 'storing an offset', onTimeout)
 }

@@ -13,7 +13,28 @@ export const MessageProperty = {
   MIN_OFFSET: 'MIN_OFFSET',
   MAX_OFFSET: 'MAX_OFFSET',
   ORIGIN_MESSAGE_ID: 'ORIGIN_MESSAGE_ID',
+  /** When a handler got the message, in ms since the epoch; the client sets it. */
+  CONSUME_START_TIME: 'CONSUME_START_TIME',
+  /** Of a message that is sent to a retry topic: how often it came back, and how often it may. */
+  RECONSUME_TIME: 'RECONSUME_TIME',
+  MAX_RECONSUME_TIMES: 'MAX_RECONSUME_TIMES',
   TRACE_ON: 'TRACE_ON',
+  /** The cluster of the broker that stored the message; the broker sets it. */
+  CLUSTER: 'CLUSTER',
+  CORRELATION_ID: 'CORRELATION_ID',
+  REPLY_TO_CLIENT: 'REPLY_TO_CLIENT',
+  TTL: 'TTL',
+  MESSAGE_TYPE: 'MSG_TYPE',
+  /** When the client that waits for a reply got it. */
+  ARRIVE_TIME: 'ARRIVE_TIME',
+  /** The receipt of a message that was popped; the client sets it. */
+  POP_CK: 'POP_CK',
+  /** When the message was popped for the first time, in ms since the epoch. */
+  FIRST_POP_TIME: '1ST_POP_TIME',
+  TRANSACTION_PREPARED: 'TRAN_MSG',
+  /** The group whose members may be asked how a transaction has ended. */
+  PRODUCER_GROUP: 'PGROUP',
+  INSTANCE_ID: 'INSTANCE_ID',
   MSG_REGION: 'MSG_REGION',
 } as const
 

@@ -9,13 +9,23 @@ export interface Message {
   keys?: string | readonly string[]
   /** Messages of one sharding key go to one queue, in the order in which they are sent. */
   shardingKey?: string
-  /** 1 to 18: the broker's delay levels (1s 5s 10s 30s 1m … 2h unless it is configured otherwise). */
+  /**
+   * Deliver after the time of a delay level: 1 to 18 stand for 1s 5s 10s 30s 1m 2m … 10m 20m 30m 1h 2h, unless the broker's `messageDelayLevel` says otherwise. Brokers
+   * take their highest level for what is above it, and no client can know which that is; above 999 it is refused, being a time by mistake. 0 is no delay.
+   */
   delayLevel?: number
-  /** Deliver so many milliseconds from now; brokers from 5.0 on. */
+  /**
+   * Deliver so many milliseconds after the broker has it. For brokers from 5.0 on, which take up to `timerMaxDelaySec` (3 days) and deliver with the precision of
+   * `timerPrecisionMs` (1 second), never early. Only one of `delayLevel`, `delayMs`, `deliverAt` and `priority` can be given.
+   */
   delayMs?: number
-  /** Deliver at this time (ms since the epoch, or a Date); brokers from 5.0 on. */
+  /** Deliver at this time (ms since the epoch, or a Date), by the broker's clock; at once when it is past. As far ahead and as exactly as `delayMs`. */
   deliverAt?: number | Date
-  /** 0 and up; for topics of the type PRIORITY, brokers from 5.4 on. */
+  /**
+   * 0 and up; higher ones come first, unless the broker's `priorityOrderAsc` is off. For topics of the type PRIORITY and brokers from 5.4 on, which store the message in
+   * the queue of this number, or in the last one, whatever queue was asked for, and hand the queues out in that order to POP consumers. Where the topic is of
+   * another type, the event `warning` tells so. Not together with `shardingKey`.
+   */
   priority?: number
   /** `false`: don't wait for the flush or the replica where the broker is configured for it. Default `true`. */
   waitStoreMsgOk?: boolean

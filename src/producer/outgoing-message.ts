@@ -1,10 +1,16 @@
-import { checkSendTopic } from '../client/name-check.js'
+import { checkSendTopic, checkTopic } from '../client/name-check.js'
+import type { Namespace } from '../client/namespace.js'
 import type { UniqueIdGenerator } from '../codec/message-id.js'
 import { encodeProperties, type Properties } from '../codec/properties.js'
+import { textRecord } from '../codec/text-record.js'
 import { ClientError, shown } from '../errors.js'
 import type { Message } from '../message/message.js'
 import { MessageProperty, RESERVED_PROPERTIES } from '../message/message-properties.js'
 import { RETRY_TOPIC_PREFIX } from '../message/names.js'
+import { MessageSysFlag } from '../message/sys-flag.js'
+import { systemPropertiesOf } from '../message/system-properties.js'
+import type { MessageKind } from './message-kind.js'
+import { addTiming, type BrokerFeature, brokerFeatureOf, isDelayed } from './message-timing.js'
 
 /** The property string's length stands in 16 bits; brokers add some of their own. */
 export const MAX_PROPERTIES_LENGTH = 32_767
@@ -14,6 +20,9 @@ export interface OutgoingMessage {
   readonly topic: string
   readonly body: Uint8Array
   readonly flag: number
+  readonly sysFlag: number
+  readonly kind: MessageKind
+  readonly isBatch: boolean
   /** The property string as it goes over the wire. */
   readonly properties: string
   /** Of a batch: the same with an id for the batch itself. Without it, a topic that stores batches as one message stores the parts one by one. */
@@ -24,18 +33,27 @@ export interface OutgoingMessage {
   readonly waitStoreMsgOk: boolean
   /** Whether it is to be delivered later, by level or time. */
   readonly isDelayed: boolean
+  /** What an older broker would pass over in silence, delivering the message at once or anywhere. */
+  readonly needs: BrokerFeature | undefined
 }
 
 /**
  * Checks a message by Java's rules and takes what is to be sent from it. The caller's object is not changed, and may be changed afterwards: the body is copied.
  *
+ * @param bodyUse - `'SHARED'`: it is not copied, as something else is made of it at once.
  * @throws {@link ClientError} `INVALID_ARGUMENT`, naming the field; `MESSAGE_TOO_LARGE`.
  * @see Validators.checkMessage
  */
-export function toOutgoingMessage(message: Message, maxMessageSize: number, ids: UniqueIdGenerator): OutgoingMessage {
-  if (typeof message !== 'object' || message === null) throw illegal('message', message, 'an object { topic, body }')
+export function toOutgoingMessage(
+  message: Message,
+  maxMessageSize: number,
+  ids: UniqueIdGenerator,
+  kind: MessageKind = 'NORMAL',
+  bodyUse: 'COPIED' | 'SHARED' = 'COPIED',
+): OutgoingMessage {
+  checkIsMessage(message)
   const topic = checkSendTopic(message.topic)
-  const body = toBody(message.body, topic, maxMessageSize)
+  const body = toBody(message.body, topic, maxMessageSize, bodyUse === 'COPIED')
   const uniqKey = ids.next()
   const properties = encodeProperties(toProperties(message, uniqKey))
   checkPropertiesLength(properties, topic)
@@ -43,38 +61,83 @@ export function toOutgoingMessage(message: Message, maxMessageSize: number, ids:
     topic,
     body,
     flag: checkFlag(message.flag),
+    sysFlag: kind === 'HALF' ? MessageSysFlag.TRANSACTION_PREPARED : 0,
+    kind,
+    isBatch: false,
     properties,
     uniqKey,
     shardingKey: message.shardingKey,
     waitStoreMsgOk: message.waitStoreMsgOk !== false,
-    isDelayed: message.delayLevel !== undefined || message.delayMs !== undefined || message.deliverAt !== undefined,
+    isDelayed: isDelayed(message),
+    needs: brokerFeatureOf(message),
   }
+}
+
+/**
+ * How many bytes a message's body will have, before anything is made of it.
+ *
+ * @throws {@link ClientError} `INVALID_ARGUMENT`, `MESSAGE_TOO_LARGE`.
+ */
+export function bodyLength(message: Message, maxMessageSize = Number.POSITIVE_INFINITY): number {
+  checkIsMessage(message)
+  const { body, topic } = message
+  if (!(body instanceof Uint8Array) && typeof body !== 'string') throw illegal('body', body, 'a Uint8Array or a string')
+  return checkBodyLength(typeof body === 'string' ? Buffer.byteLength(body) : body.length, topic, maxMessageSize)
+}
+
+/**
+ * The message as servers know it.
+ *
+ * A reply keeps its topic: each broker has one for the replies of its cluster, whatever the namespace of those who ask.
+ *
+ * @throws {@link ClientError} `INVALID_ARGUMENT`, `MESSAGE_TOO_LARGE` for what is too long only with the namespace.
+ * @see DefaultMQProducerImpl.sendKernelImpl
+ */
+export function inNamespace(outgoing: OutgoingMessage, namespace: Namespace): OutgoingMessage {
+  if (namespace.name === undefined) return outgoing
+  const instance = encodeProperties({ [MessageProperty.INSTANCE_ID]: namespace.name })
+  const { propertiesWithBatchId } = outgoing
+  const properties = outgoing.properties + instance
+  checkPropertiesLength(properties, outgoing.topic)
+  return {
+    ...outgoing,
+    topic: outgoing.kind === 'REPLY' ? outgoing.topic : checkTopic(namespace.wrap(outgoing.topic)),
+    properties,
+    ...(propertiesWithBatchId === undefined ? undefined : { propertiesWithBatchId: propertiesWithBatchId + instance }),
+  }
+}
+
+/** @throws {@link ClientError} `INVALID_ARGUMENT`. */
+export function checkIsMessage(message: unknown): void {
+  if (typeof message !== 'object' || message === null) throw illegal('message', message, 'an object { topic, body }')
 }
 
 export function isRetryTopic(topic: string): boolean {
   return topic.startsWith(RETRY_TOPIC_PREFIX)
 }
 
-function toBody(body: unknown, topic: string, maxMessageSize: number): Uint8Array {
+function toBody(body: unknown, topic: string, maxMessageSize: number, isCopied: boolean): Uint8Array {
   let bytes: Uint8Array
   if (typeof body === 'string') bytes = Buffer.from(body)
-  else if (body instanceof Uint8Array) bytes = Buffer.from(body)
+  else if (body instanceof Uint8Array) bytes = isCopied ? Buffer.from(body) : body
   else throw illegal('body', body, 'a Uint8Array or a string')
   if (bytes.length === 0)
     throw new ClientError('INVALID_ARGUMENT', `the message body for topic ${topic} has length zero: brokers refuse it`)
-  if (bytes.length > maxMessageSize) {
-    throw new ClientError(
-      'MESSAGE_TOO_LARGE',
-      `the message body for topic ${topic} has ${bytes.length} bytes, ${maxMessageSize} are allowed (maxMessageSize)`,
-    )
-  }
+  checkBodyLength(bytes.length, topic, maxMessageSize)
   return bytes
+}
+
+function checkBodyLength(length: number, topic: string, maxMessageSize: number): number {
+  if (length <= maxMessageSize) return length
+  throw new ClientError(
+    'MESSAGE_TOO_LARGE',
+    `the message body for topic ${topic} has ${length} bytes, ${maxMessageSize} are allowed (maxMessageSize)`,
+  )
 }
 
 /** In this order: what a reader asks for first comes first. */
 function toProperties(message: Message, uniqKey: string): Properties {
-  // Without a prototype, a name such as __proto__ is plain data.
-  const properties = Object.create(null) as Properties
+  const properties: Properties = textRecord()
   properties[MessageProperty.UNIQ_KEY] = uniqKey
   if (message.tags !== undefined && message.tags !== '')
     properties[MessageProperty.TAGS] = checkValue(message.tags, 'tags')
@@ -83,13 +146,10 @@ function toProperties(message: Message, uniqKey: string): Properties {
   properties[MessageProperty.WAIT_STORE_MSG_OK] = message.waitStoreMsgOk === false ? 'false' : 'true'
   if (message.shardingKey !== undefined)
     properties[MessageProperty.SHARDING_KEY] = checkValue(message.shardingKey, 'shardingKey')
-  if (message.delayLevel !== undefined)
-    properties[MessageProperty.DELAY_TIME_LEVEL] = toNumber(message.delayLevel, 'delayLevel')
-  if (message.delayMs !== undefined) properties[MessageProperty.TIMER_DELAY_MS] = toNumber(message.delayMs, 'delayMs')
-  if (message.deliverAt !== undefined)
-    properties[MessageProperty.TIMER_DELIVER_MS] = toNumber(Number(message.deliverAt), 'deliverAt')
-  if (message.priority !== undefined) properties[MessageProperty.PRIORITY] = toNumber(message.priority, 'priority')
+  if (isDelayed(message) || message.priority !== undefined) addTiming(message, properties)
   if (message.properties !== undefined) addUserProperties(message.properties, properties)
+  const systemProperties = systemPropertiesOf(message)
+  if (systemProperties !== undefined) Object.assign(properties, systemProperties)
   return properties
 }
 
@@ -130,12 +190,6 @@ function checkValue(value: unknown, field: string): string {
 /** The characters that separate properties on the wire. */
 function hasSeparator(text: string): boolean {
   return text.includes('\u0001') || text.includes('\u0002')
-}
-
-function toNumber(value: unknown, field: string): string {
-  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0)
-    throw illegal(field, value, 'a whole number from 0 on')
-  return String(value)
 }
 
 function checkFlag(flag: unknown): number {

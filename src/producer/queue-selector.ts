@@ -1,10 +1,53 @@
+import type { Namespace } from '../client/namespace.js'
 import { ClientError, shown } from '../errors.js'
 import { javaHashCode } from '../message/java-hash.js'
 import type { Message, MessageQueue } from '../message/message.js'
 import { isSameMessageQueue } from '../message/message-queue.js'
+import type { TopicRoute } from '../route/topic-route.js'
 
 /** Chooses one of the topic's queues for a message. The list is in the order of broker name and queue id. */
 export type MessageQueueSelector = (queues: readonly MessageQueue[], message: Message) => MessageQueue
+
+/** How the caller of a send chooses its queue; without any of them, queues take turns. */
+export interface QueueChoice {
+  /** Send to this queue and no other. */
+  queue?: MessageQueue
+  /** Chooses the queue; then no other is tried. */
+  selector?: MessageQueueSelector
+  /** Chooses the queue by Java's hash of this key; the message's own `shardingKey` does too. */
+  shardingKey?: string
+}
+
+/**
+ * The queue that the caller chose; undefined when queues are to take turns.
+ *
+ * @param messageShardingKey - Of the message, used where the options have none.
+ * @throws {@link ClientError} `INVALID_ARGUMENT`.
+ */
+export function chooseQueue(
+  route: TopicRoute,
+  messages: readonly Message[],
+  messageShardingKey: string | undefined,
+  choice: QueueChoice,
+  namespace: Namespace,
+): MessageQueue | undefined {
+  const { queue, selector, shardingKey = messageShardingKey } = choice
+  if (queue !== undefined) return checkQueue(inNamespace(queue, namespace), route.publishQueues, 'option queue')
+  if (selector !== undefined) {
+    const { publishQueues } = route
+    const queues =
+      namespace.name === undefined ? publishQueues : publishQueues.map((each) => namespace.unwrapQueue(each))
+    const chosen = callSelector(selector, queues, messages[0] as Message)
+    return publishQueues[queues.indexOf(chosen)]
+  }
+  return shardingKey === undefined ? undefined : selectByHash(route.publishQueues, shardingKey)
+}
+
+/** What the user gives is not checked yet. */
+function inNamespace(queue: MessageQueue, namespace: Namespace): MessageQueue {
+  const isQueue = typeof queue === 'object' && queue !== null && typeof queue.topic === 'string'
+  return isQueue ? namespace.wrapQueue(queue) : queue
+}
 
 /**
  * The queue that Java chooses for the same key, so that producers in both languages keep one order.
@@ -44,7 +87,7 @@ export function checkQueue(queue: MessageQueue, queues: readonly MessageQueue[],
     typeof queue === 'object' && queue !== null ? queues.find((known) => isSameMessageQueue(known, queue)) : undefined
   if (found !== undefined) return found
   const known = queues.slice(0, 8).map((each) => `${each.brokerName}:${each.queueId}`)
-  const more = queues.length > 8 ? `, … (${queues.length})` : ''
+  const more = queues.length > 8 ? `, ... (${queues.length})` : ''
   throw new ClientError(
     'INVALID_ARGUMENT',
     `${what}, ${shown(queue)}, is no queue that this topic can be sent to; it has ${known.join(', ')}${more}`,

@@ -1,7 +1,8 @@
 import type { ResponseHeaderOf } from '../codec/command.js'
 import type { MessageQueue } from '../message/message.js'
+import { MessageProperty } from '../message/message-properties.js'
 import type { sendMessage } from '../remoting/commands/send.js'
-import type { RemotingResponse } from '../remoting/remoting-client.js'
+import type { RemotingResponse } from '../remoting/remoting-response.js'
 import { ResponseCode } from '../remoting/response-code.js'
 
 /** Every one of them means that the message is stored; all but the first, that it is not yet as safe as the broker is configured to make it. */
@@ -17,9 +18,11 @@ export interface SendResult {
   /** Of a batch: of its first message. */
   readonly queueOffset: number
   readonly transactionId?: string
-  /** For a delayed message, where the broker allows to recall it. */
+  /** Of a timer message at a broker from 5.3.2 on: what `recall` takes. Brokers give it also where they don't allow to recall. */
   readonly recallHandle?: string
   readonly regionId?: string
+  /** `false` where the broker wants no trace of it. */
+  readonly traceOn?: boolean
 }
 
 const STATUS_BY_CODE: Readonly<Record<number, SendStatus>> = {
@@ -35,20 +38,19 @@ export function toSendResult(
   queue: MessageQueue,
   msgId: string,
 ): SendResult {
-  const { header } = response
-  const regionId = response.command.field('MSG_REGION')
-  return {
+  const { transactionId, recallHandle, msgId: offsetMsgId, queueId, queueOffset } = response.header
+  const regionId = response.command.field(MessageProperty.MSG_REGION)
+  const result: { -readonly [K in keyof SendResult]: SendResult[K] } = {
     sendStatus: STATUS_BY_CODE[response.code] ?? 'SEND_OK',
     msgId,
-    offsetMsgId: header.msgId,
+    offsetMsgId,
     // A broker may choose another queue than the one asked for; where it stored the message is what counts.
-    messageQueue:
-      header.queueId === queue.queueId
-        ? queue
-        : { topic: queue.topic, brokerName: queue.brokerName, queueId: header.queueId },
-    queueOffset: header.queueOffset,
-    ...(header.transactionId === undefined ? undefined : { transactionId: header.transactionId }),
-    ...(header.recallHandle === undefined ? undefined : { recallHandle: header.recallHandle }),
-    ...(regionId === undefined ? undefined : { regionId }),
+    messageQueue: queueId === queue.queueId ? queue : { topic: queue.topic, brokerName: queue.brokerName, queueId },
+    queueOffset,
   }
+  if (transactionId !== undefined) result.transactionId = transactionId
+  if (recallHandle !== undefined) result.recallHandle = recallHandle
+  if (regionId !== undefined) result.regionId = regionId
+  if (response.command.field(MessageProperty.TRACE_ON) === 'false') result.traceOn = false
+  return result
 }

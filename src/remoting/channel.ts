@@ -1,11 +1,16 @@
-import type { Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
 import { type Command, HeaderCodec } from '../codec/command.js'
 import { FrameDecoder } from '../codec/frame.js'
+import type { NamespaceFields } from '../codec/namespace-fields.js'
 import { ONEWAY_FLAG, RESPONSE_FLAG, type RemotingCommand, type SerializeType } from '../codec/remoting-command.js'
 import { RemotingError } from '../errors.js'
+import type { CredentialSource } from './credential-source.js'
 import { monotonicNow } from './deadline.js'
+import { foreignProtocol } from './foreign-protocol.js'
 import { InFlight } from './in-flight.js'
-import { PendingCall } from './pending-call.js'
+import { type PendingCall, PromisedCall } from './pending-call.js'
+import type { Dialled } from './receive-buffer.js'
+import { explainTlsFault } from './tls-fault.js'
 import { WriteQueue } from './write-queue.js'
 
 /** Calls in flight on one channel, as many as Java permits (`NettySystemConfig`). */
@@ -19,6 +24,10 @@ export interface ChannelOptions {
   readonly maxFrameSize: number
   /** Bytes waiting to be written above which further frames wait. */
   readonly sendBufferSize: number
+  /** Signs requests, with what it has at the moment of writing. */
+  readonly credentials?: CredentialSource | undefined
+  /** Puts all requests into a namespace (v2). */
+  readonly namespaceV2?: NamespaceFields | undefined
 }
 
 export interface ChannelHandlers {
@@ -44,7 +53,7 @@ export class Channel {
   readonly address: string
   /** Settles when the socket is gone. */
   readonly closed: Promise<void>
-  readonly #socket: Socket
+  readonly #socket: Dialled['socket']
   readonly #options: ChannelOptions
   readonly #handlers: ChannelHandlers
   readonly #decoder: FrameDecoder
@@ -57,13 +66,15 @@ export class Channel {
   #isOpen = true
   #isLeaving = false
   #closeError: RemotingError | undefined
+  #hasRead = false
   #hasAnswered = false
   #serverVersion = 0
   #lastReadAt = monotonicNow()
   #lastWriteAt = this.#lastReadAt
   #dropped = 0
 
-  constructor(socket: Socket, address: string, options: ChannelOptions, handlers: ChannelHandlers) {
+  constructor(dialled: Dialled, address: string, options: ChannelOptions, handlers: ChannelHandlers) {
+    const { socket } = dialled
     this.address = address
     this.#socket = socket
     this.#options = options
@@ -77,12 +88,15 @@ export class Channel {
       if (this.#isLeaving) this.closeWhenIdle()
     }
     this.#onFrame = (frame) => this.#receive(frame)
-    socket.on('data', (chunk: Buffer) => this.#read(chunk))
+    dialled.onData((chunk) => this.#read(chunk))
     socket.on('drain', () => this.#writeWaiting())
-    socket.on('error', (cause: Error) =>
-      this.#fail('CONNECTION_CLOSED', `the connection broke: ${cause.message}`, cause),
-    )
-    socket.on('end', () => this.#fail('CONNECTION_CLOSED', 'the server closed the connection'))
+    // Gone when it breaks.
+    const tlsVersion = 'getProtocol' in socket ? (socket as TLSSocket).getProtocol() : undefined
+    socket.on('error', (cause: Error) => {
+      const problem = explainTlsFault(cause, tlsVersion) ?? cause.message
+      this.#fail('CONNECTION_CLOSED', `the connection broke: ${problem}${this.#suspicion()}`, cause)
+    })
+    socket.on('end', () => this.#fail('CONNECTION_CLOSED', `the server closed the connection${this.#suspicion()}`))
     this.closed = new Promise((resolve) => {
       socket.on('close', () => {
         this.#onSocketClose()
@@ -124,11 +138,7 @@ export class Channel {
     return Math.max(this.#lastReadAt, this.#lastWriteAt)
   }
 
-  /**
-   * Sends a request and returns its answer, whatever code it has.
-   *
-   * @throws {@link RemotingError} `TIMEOUT`, `CONNECTION_CLOSED`, `PROTOCOL_ERROR` or `TOO_MANY_REQUESTS`; {@link ClientError} `ABORTED`.
-   */
+  /** Sends a request and waits for its answer, whatever code it has. @throws what {@link Channel.call} tells. */
   invoke<Q, S>(
     command: Command<Q, S>,
     header: Q,
@@ -136,16 +146,22 @@ export class Channel {
     timeout: number,
     signal: AbortSignal | undefined,
   ): Promise<RemotingCommand> {
-    const call = new PendingCall(command.name, this.address, timeout, signal)
-    if (call.isSettled) return call.promise
-    if (!this.#isOpen) call.reject(this.#closedError(call))
-    else if (this.#inFlight.size >= MAX_IN_FLIGHT) call.reject(this.#tooMany(command.name))
-    if (call.isSettled) return call.promise
+    return new Promise((resolve, reject) => {
+      this.call(new PromisedCall(command.name, this.address, timeout, signal, resolve, reject), command, header, body)
+    })
+  }
+
+  /**
+   * Sends a request and tells `call` how it ended; that may be at once.
+   *
+   * With an error it is {@link RemotingError} `TIMEOUT`, `CONNECTION_CLOSED`, `PROTOCOL_ERROR` or `TOO_MANY_REQUESTS`, or {@link ClientError} `ABORTED`.
+   */
+  call<Q, S>(call: PendingCall, command: Command<Q, S>, header: Q, body: Uint8Array | undefined): void {
+    if (!this.#accepts(call)) return
     this.#inFlight.add(call)
     call.onSettled = this.#settled
     if (this.#isWritable()) this.#write(call, command, header, body, 0)
     else this.#waiting.set(call, () => this.#write(call, command, header, body, 0))
-    return call.promise
   }
 
   /** Sends a request that has no answer; resolves when it was handed to the socket. */
@@ -155,22 +171,22 @@ export class Channel {
     body: Uint8Array | undefined,
     timeout: number,
     signal: AbortSignal | undefined,
-  ): Promise<void> {
-    const call = new PendingCall(command.name, this.address, timeout, signal)
-    if (!call.isSettled && !this.#isOpen) call.reject(this.#closedError(call))
-    else if (!call.isSettled && this.#inFlight.size >= MAX_IN_FLIGHT) call.reject(this.#tooMany(command.name))
-    if (call.isSettled) return call.promise.then(nothing)
-    if (this.#isWritable()) {
-      // An opaque of its own, should the server answer all the same.
-      call.opaque = this.#inFlight.nextOpaque()
-      this.#write(call, command, header, body, ONEWAY_FLAG)
-    } else {
-      // Its place among the calls gives it its deadline while it waits.
-      this.#inFlight.add(call)
-      call.onSettled = this.#settled
-      this.#waiting.set(call, () => this.#write(call, command, header, body, ONEWAY_FLAG))
-    }
-    return call.promise.then(nothing)
+    remark: string | undefined = undefined,
+  ): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const call = new PromisedCall(command.name, this.address, timeout, signal, resolve, reject)
+      if (!this.#accepts(call)) return
+      if (this.#isWritable()) {
+        // An opaque of its own, should the server answer all the same.
+        call.opaque = this.#inFlight.nextOpaque()
+        this.#write(call, command, header, body, ONEWAY_FLAG, remark)
+      } else {
+        // Its place among the calls gives it its deadline while it waits.
+        this.#inFlight.add(call)
+        call.onSettled = this.#settled
+        this.#waiting.set(call, () => this.#write(call, command, header, body, ONEWAY_FLAG, remark))
+      }
+    })
   }
 
   /** Answers a request of the server. Dropped when the channel is closed, or the server asks but does not read. */
@@ -204,16 +220,33 @@ export class Channel {
     this.#socket.destroy()
   }
 
+  /** Ends a call before it begins where it is aborted, or there is no connection or no place for it. */
+  #accepts(call: PendingCall): boolean {
+    call.watchSignal()
+    if (!this.#isOpen) call.reject(this.#closedError(call))
+    else if (this.#inFlight.size >= MAX_IN_FLIGHT) call.reject(this.#tooMany(call.name))
+    return !call.isSettled
+  }
+
   #isWritable(): boolean {
     return this.#waiting.size === 0 && this.#writes.length <= this.#options.sendBufferSize
   }
 
-  #write<Q, S>(call: PendingCall, command: Command<Q, S>, header: Q, body: Uint8Array | undefined, flag: number): void {
+  #write<Q, S>(
+    call: PendingCall,
+    command: Command<Q, S>,
+    header: Q,
+    body: Uint8Array | undefined,
+    flag: number,
+    remark?: string,
+  ): void {
     if (call.isSettled) return
     this.#lastWriteAt = call.startedAt
-    const head = { code: command.code, opaque: call.opaque, flag }
+    const plain = { code: command.code, opaque: call.opaque, flag }
+    const head = remark === undefined ? plain : { ...plain, remark }
+    const { serializeType, credentials, namespaceV2 } = this.#options
     try {
-      this.#writes.append(this.#options.serializeType, head, command.request, header, body)
+      this.#writes.append(serializeType, head, command.request, header, body, credentials?.current, namespaceV2)
     } catch (error) {
       call.reject(error as Error)
       return
@@ -233,6 +266,14 @@ export class Channel {
   #read(chunk: Buffer): void {
     if (!this.#isOpen) return
     this.#lastReadAt = monotonicNow()
+    if (!this.#hasRead) {
+      this.#hasRead = true
+      const protocol = foreignProtocol(chunk)
+      if (protocol !== undefined) {
+        this.#fail('PROTOCOL_ERROR', protocol)
+        return
+      }
+    }
     try {
       this.#decoder.push(chunk, this.#onFrame)
     } catch (cause) {
@@ -257,6 +298,13 @@ export class Channel {
     if (!this.#isOpen) return
     this.#shut(new RemotingError(code, `${this.address}: ${problem}`, { address: this.address, cause }))
     this.#socket.destroy()
+  }
+
+  /** Why a server may have closed a connection without a word, as far as that can be told. */
+  #suspicion(): string {
+    if (this.#hasRead || this.#inFlight.size === 0) return ''
+    const isEncrypted = 'encrypted' in this.#socket
+    return ` without an answer: it may ${isEncrypted ? 'want another client certificate (tls.cert)' : 'want TLS (option tls)'}`
   }
 
   #onSocketClose(): void {
@@ -294,4 +342,3 @@ export class Channel {
 }
 
 const NO_ANSWER = {} as RemotingCommand
-const nothing = (): void => undefined

@@ -20,6 +20,11 @@ export interface WaitOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+/** What is left for a later step of what began at `startedAt`, by the monotonic clock. */
+export function restOf({ timeout, signal }: WaitOptions, startedAt: number): WaitOptions {
+  return { timeout: timeout === undefined ? undefined : timeout - (monotonicNow() - startedAt), signal }
+}
+
 /** The longest that Node's timers take: about 24.8 days. */
 const MAX_TIMEOUT = 0x7fff_ffff
 
@@ -33,8 +38,21 @@ export function checkTimeout(timeout: number | undefined): void {
   throw new ClientError('INVALID_ARGUMENT', `timeout is ${shown(timeout)}, milliseconds up to ${MAX_TIMEOUT} expected`)
 }
 
-/** Calls `listener` when the signal fires. */
+/**
+ * Checks a signal that the user gave for one call: an AbortController in its place, say, would fail when it is listened to.
+ *
+ * @throws {@link ClientError} `INVALID_ARGUMENT`.
+ */
+export function checkSignal(signal: AbortSignal | undefined): void {
+  if (signal === undefined) return
+  const { addEventListener, removeEventListener } = (signal ?? {}) as Partial<AbortSignal>
+  if (typeof addEventListener === 'function' && typeof removeEventListener === 'function') return
+  throw new ClientError('INVALID_ARGUMENT', `signal is ${shown(signal)}, an AbortSignal is expected`)
+}
+
+/** Calls `listener` when the signal fires. @throws as {@link checkSignal}. */
 export function listenToAbort(signal: AbortSignal, listener: () => void): void {
+  checkSignal(signal)
   // Any number of calls may share one signal; Node would warn of a leak from the eleventh on.
   if (signal instanceof EventTarget) setMaxListeners(0, signal)
   signal.addEventListener('abort', listener, { once: true })
@@ -54,6 +72,8 @@ export function withDeadline<T>(
 ): Promise<T> {
   if (timeout === undefined && signal === undefined) return promise
   return new Promise<T>((resolve, reject) => {
+    checkTimeout(timeout)
+    checkSignal(signal)
     let timer: NodeJS.Timeout | undefined
     const expire = () => finish(() => reject(onTimeout()))
     const onAbort = () => finish(() => reject(abortError(what, signal as AbortSignal)))
@@ -66,7 +86,6 @@ export function withDeadline<T>(
       (value) => finish(() => resolve(value)),
       (error: unknown) => finish(() => reject(error)),
     )
-    checkTimeout(timeout)
     if (timeout !== undefined) timer = setTimeout(expire, Math.max(0, timeout))
     if (signal?.aborted) onAbort()
     else if (signal !== undefined) listenToAbort(signal, onAbort)

@@ -1,9 +1,11 @@
-import { connect as netConnect, type Socket } from 'node:net'
 import pRetry, { AbortError } from 'p-retry'
-import { RemotingError, shown } from '../errors.js'
-import { type HostAndPort, parseAddress } from './address.js'
+import { type RemotingError, shown } from '../errors.js'
+import { parseAddress } from './address.js'
 import { Channel, type ChannelHandlers, type ChannelOptions } from './channel.js'
 import { monotonicNow } from './deadline.js'
+import { type ConnectErrorCode, connectError, Dialling, type DialTarget } from './dialling.js'
+import type { SocksRoutes } from './socks-proxy.js'
+import type { SecureConnection, TlsDialler } from './tls-dialler.js'
 
 /** After so long without a call for it, an address that can't be reached is given up until somebody asks again. */
 const INTEREST_SPAN = 30_000
@@ -12,10 +14,38 @@ const MAX_BACK_OFF = 5_000
 /** However long the back-off is by then, a call need not wait longer than this after a failed try for another one. */
 const MAX_CALL_BACK_OFF = 1_000
 
+/** Where an address comes from. */
+export interface AddressOrigin {
+  /** For error messages. */
+  readonly text: string
+  /** Whether a server says that it is there, and not the user. */
+  readonly isAdvertised: boolean
+}
+
+/** The end of an error message. @param hasHint - Whether the address may be one that this host can't reach. */
+export function originNote(origin: AddressOrigin | undefined, hasHint: boolean): string {
+  if (origin === undefined) return ''
+  const hint = hasHint && origin.isAdvertised ? ": if this host can't reach it, see the option addressMap" : ''
+  return `; ${origin.text}${hint}`
+}
+
+interface Target extends DialTarget {
+  /** Where else it is dialled, for error messages; empty where it is not. */
+  readonly mapped: string
+}
+
 export interface EndpointOptions extends ChannelOptions {
   readonly connectTimeout: number
+  /** Bytes of the slabs that a connection reads to. */
+  readonly receiveBufferSize: number
   /** Where to dial for an address that a route names. */
   readonly addressMap: (address: string) => string
+  /** Encrypts connections; undefined: they are not. */
+  readonly tls?: TlsDialler | undefined
+  /** By which proxies servers are dialled; undefined: by none. */
+  readonly socksProxy?: SocksRoutes | undefined
+  /** Asked when a connect fails. */
+  readonly originOf?: ((address: string) => AddressOrigin | undefined) | undefined
 }
 
 export interface EndpointHandlers extends ChannelHandlers {
@@ -35,8 +65,8 @@ export class Endpoint {
   readonly #handlers: EndpointHandlers
   #channel: Channel | undefined
   #connecting: Promise<Channel> | undefined
-  /** The sockets of connects under way, a probe's too. */
-  readonly #dialling = new Set<Socket>()
+  /** Connects under way, a probe's too. */
+  readonly #dialling = new Set<Dialling<Channel>>()
   #retry: AbortController | undefined
   #lastError: RemotingError | undefined
   #wantedAt = 0
@@ -55,6 +85,12 @@ export class Endpoint {
   /** The channel, where one is open. */
   get channel(): Channel | undefined {
     return this.#channel?.isOpen ? this.#channel : undefined
+  }
+
+  /** Nothing is open or under way, and nobody has asked for it since then. */
+  isUnusedSince(time: number): boolean {
+    const isIdle = this.channel === undefined && this.#connecting === undefined && this.#retry === undefined
+    return isIdle && this.#dialling.size === 0 && this.#wantedAt < time
   }
 
   /** True from a failed connect until one succeeds: who has another address to go to does better there. */
@@ -123,7 +159,7 @@ export class Endpoint {
   close(): void {
     this.#isClosed = true
     this.#retry?.abort()
-    for (const socket of this.#dialling) socket.destroy()
+    for (const dialling of this.#dialling) dialling.abort()
     this.#channel?.close()
     this.#channel = undefined
   }
@@ -181,41 +217,49 @@ export class Endpoint {
       })
   }
 
-  #openChannel(): Promise<Channel> {
-    return new Promise((resolve, reject) => {
-      const { host, port, dialled } = this.#target()
-      const startedAt = monotonicNow()
-      const socket = netConnect({ host, port, noDelay: true })
-      this.#dialling.add(socket)
-      const done = () => {
-        clearTimeout(timer)
-        this.#dialling.delete(socket)
-      }
-      const fail = (code: 'CONNECT_FAILED' | 'CONNECT_TIMEOUT', problem: string, cause?: unknown) => {
-        done()
-        socket.destroy()
-        reject(this.#error(code, `${problem}${dialled}`, cause))
-      }
-      const timer = setTimeout(() => {
-        const elapsed = Math.round(monotonicNow() - startedAt)
-        fail(
-          'CONNECT_TIMEOUT',
-          `no connection within ${elapsed} ms: the host does not answer, or a firewall drops packets`,
-        )
-      }, this.#options.connectTimeout)
-      socket.once('error', (cause: NodeJS.ErrnoException) => fail('CONNECT_FAILED', explain(cause), cause))
-      socket.once('close', () => fail('CONNECT_FAILED', 'the connection was closed before it was open'))
-      socket.once('connect', () => {
-        done()
-        socket.removeAllListeners('error')
-        socket.removeAllListeners('close')
-        resolve(new Channel(socket, this.address, this.#options, this.#handlers))
-      })
-    })
+  /** Gives the connection up without failing its calls, and tries no more to get one. A later call opens another. */
+  release(): void {
+    this.#wantedAt = Number.NEGATIVE_INFINITY
+    this.#retry?.abort()
+    this.#giveUpChannel()
+    // Those who wait for a connect under way send what they have first.
+    const later = () => setImmediate(() => this.#giveUpChannel())
+    this.#connecting?.then(later, () => undefined)
   }
 
-  /** Where to dial, by what the user's `addressMap` says. */
-  #target(): HostAndPort & { dialled: string } {
+  #giveUpChannel(): void {
+    const channel = this.#channel
+    this.#channel = undefined
+    channel?.closeWhenIdle()
+  }
+
+  async #openChannel(): Promise<Channel> {
+    const target = this.#target()
+    const { tls } = this.#options
+    if (tls === undefined) return this.#dial(target, undefined)
+    let secure: SecureConnection
+    try {
+      secure = await tls.prepare(this.address, target.host)
+    } catch (cause) {
+      throw this.#fault(target, 'TLS_FAILED', cause instanceof Error ? cause.message : String(cause), cause)
+    }
+    if (this.#isClosed) throw this.#error('CONNECT_FAILED', 'this client was shut down while connecting')
+    return this.#dial(target, secure)
+  }
+
+  #dial(target: Target, secure: SecureConnection | undefined): Promise<Channel> {
+    const dialling = new Dialling<Channel>(target, this.#options, secure)
+    this.#dialling.add(dialling)
+    return dialling
+      .open(
+        (dialled) => new Channel(dialled, this.address, this.#options, this.#handlers),
+        (code, problem, cause) => this.#fault(target, code, problem, cause),
+      )
+      .finally(() => this.#dialling.delete(dialling))
+  }
+
+  /** Where to dial, by what the user's `addressMap` and `socksProxy` say. */
+  #target(): Target {
     const { address } = this
     let target: unknown
     try {
@@ -223,15 +267,20 @@ export class Endpoint {
     } catch (cause) {
       throw this.#error('CONNECT_FAILED', `addressMap threw for this address: ${shown(cause)}`, cause)
     }
+    const dialled = typeof target === 'string' ? target : shown(target)
+    const mapped = target === address ? '' : ` (dialled as ${dialled} by addressMap)`
     try {
-      if (target === address) return { ...parseAddress(address), dialled: '' }
-      return {
-        ...parseAddress(String(target), 'what addressMap gave,'),
-        dialled: ` (dialled as ${target} by addressMap)`,
-      }
+      const place = parseAddress(dialled, target === address ? undefined : 'what addressMap gave,')
+      return { address, ...place, mapped, proxy: this.#options.socksProxy?.to(dialled) }
     } catch (cause) {
-      throw this.#error('CONNECT_FAILED', cause instanceof Error ? cause.message : String(cause), cause)
+      throw this.#fault({ mapped }, 'CONNECT_FAILED', cause instanceof Error ? cause.message : String(cause), cause)
     }
+  }
+
+  /** A connect that failed, with where the address comes from. */
+  #fault({ mapped }: Pick<Target, 'mapped'>, code: ConnectErrorCode, problem: string, cause?: unknown): RemotingError {
+    const origin = originNote(this.#options.originOf?.(this.address), mapped === '' && code !== 'TLS_FAILED')
+    return this.#error(code, `${problem}${mapped}${origin}`, cause)
   }
 
   #backingOffError(): RemotingError {
@@ -247,23 +296,7 @@ export class Endpoint {
     return this.#lastError ?? this.#error('CONNECT_FAILED', 'the connection failed')
   }
 
-  #error(code: 'CONNECT_FAILED' | 'CONNECT_TIMEOUT', problem: string, cause?: unknown): RemotingError {
-    return new RemotingError(code, `connect to ${this.address}: ${problem}`, { address: this.address, cause })
-  }
-}
-
-/** What an operating system's error means for someone who runs a cluster. */
-function explain(error: NodeJS.ErrnoException): string {
-  switch (error.code) {
-    case 'ECONNREFUSED':
-      return 'refused (ECONNREFUSED): nothing listens there'
-    case 'ENOTFOUND':
-    case 'EAI_AGAIN':
-      return `the host name can't be resolved (${error.code})`
-    case 'EHOSTUNREACH':
-    case 'ENETUNREACH':
-      return `no way to that address (${error.code}); if a broker advertises an address that this host can't reach, see the option addressMap`
-    default:
-      return error.message || String(error.code)
+  #error(code: ConnectErrorCode, problem: string, cause?: unknown): RemotingError {
+    return connectError(this.address, code, problem, cause)
   }
 }

@@ -3,44 +3,48 @@ import { RemotingError } from '../errors.js'
 import { abortError, listenToAbort, monotonicNow } from './deadline.js'
 
 /** One request that waits for its answer. It settles exactly once. */
-export class PendingCall {
-  readonly name: string
-  readonly address: string
+export abstract class PendingCall {
+  /** Of its command. */
+  abstract readonly name: string
+  abstract readonly address: string
+  /** In milliseconds. */
   readonly timeout: number
-  readonly startedAt: number
-  readonly deadline: number
-  readonly promise: Promise<RemotingCommand>
+  readonly startedAt = monotonicNow()
   opaque = 0
   /** Whether the frame was handed to the socket. */
   isSent = false
   isSettled = false
   /** Tells the owner that the call is over, however it ended. */
   onSettled: ((call: PendingCall) => void) | undefined
-  #resolve!: (response: RemotingCommand) => void
-  #reject!: (error: Error) => void
   readonly #signal: AbortSignal | undefined
   #onAbort: (() => void) | undefined
 
-  constructor(name: string, address: string, timeout: number, signal: AbortSignal | undefined) {
-    this.name = name
-    this.address = address
+  constructor(timeout: number, signal: AbortSignal | undefined) {
     this.timeout = timeout
-    this.startedAt = monotonicNow()
-    this.deadline = this.startedAt + timeout
     this.#signal = signal
-    this.promise = new Promise((resolve, reject) => {
-      this.#resolve = resolve
-      this.#reject = reject
-    })
-    if (signal !== undefined) this.#listen(signal)
+  }
+
+  get deadline(): number {
+    return this.startedAt + this.timeout
+  }
+
+  /** The answer, whatever code it has; in the turn in which it comes: a promise between the two would cost as much as reading it. Must not throw. */
+  protected abstract onAnswer(response: RemotingCommand): void
+
+  /** Must not throw. */
+  protected abstract onFailure(error: Error): void
+
+  /** Ends the call when its signal fires, or has fired. To be called once. */
+  watchSignal(): void {
+    if (this.#signal !== undefined) this.#watch(this.#signal)
   }
 
   resolve(response: RemotingCommand): void {
-    if (this.#settle()) this.#resolve(response)
+    if (this.#settle()) this.onAnswer(response)
   }
 
   reject(error: Error): void {
-    if (this.#settle()) this.#reject(error)
+    if (this.#settle()) this.onFailure(error)
   }
 
   expire(): void {
@@ -54,7 +58,7 @@ export class PendingCall {
     )
   }
 
-  #listen(signal: AbortSignal): void {
+  #watch(signal: AbortSignal): void {
     const onAbort = () => this.reject(abortError(`${this.name} to ${this.address}`, signal, this.isSent))
     this.#onAbort = onAbort
     if (signal.aborted) onAbort()
@@ -67,5 +71,36 @@ export class PendingCall {
     if (this.#onAbort !== undefined) this.#signal?.removeEventListener('abort', this.#onAbort)
     this.onSettled?.(this)
     return true
+  }
+}
+
+/** A call with a promise. */
+export class PromisedCall extends PendingCall {
+  readonly name: string
+  readonly address: string
+  readonly #resolve: (response: RemotingCommand) => void
+  readonly #reject: (error: Error) => void
+
+  constructor(
+    name: string,
+    address: string,
+    timeout: number,
+    signal: AbortSignal | undefined,
+    resolve: (response: RemotingCommand) => void,
+    reject: (error: Error) => void,
+  ) {
+    super(timeout, signal)
+    this.name = name
+    this.address = address
+    this.#resolve = resolve
+    this.#reject = reject
+  }
+
+  protected override onAnswer(response: RemotingCommand): void {
+    this.#resolve(response)
+  }
+
+  protected override onFailure(error: Error): void {
+    this.#reject(error)
   }
 }

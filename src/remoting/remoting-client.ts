@@ -1,15 +1,23 @@
 import { EventEmitter } from 'eventemitter3'
 import type { Command } from '../codec/command.js'
+import type { NamespaceFields } from '../codec/namespace-fields.js'
 import type { RemotingCommand, SerializeType } from '../codec/remoting-command.js'
-import { BrokerError, ClientError, MessageError, RemotingError } from '../errors.js'
+import { ClientError, MessageError, RemotingError } from '../errors.js'
 import type { Logger } from '../logger.js'
 import type { Channel, ServerReply } from './channel.js'
-import { probe } from './commands/probe.js'
-import { abortError, checkTimeout, monotonicNow, sleep, withDeadline } from './deadline.js'
-import { Endpoint, type EndpointHandlers, type EndpointOptions } from './endpoint.js'
-import type { PendingCall } from './pending-call.js'
-import { isRetryableResponse, ResponseCode, responseName } from './response-code.js'
+import type { CredentialSource } from './credential-source.js'
+import { abortError, checkSignal, checkTimeout, monotonicNow, withDeadline } from './deadline.js'
+import { type AddressOrigin, Endpoint, type EndpointHandlers, type EndpointOptions, originNote } from './endpoint.js'
+import { HalfOpenCheck } from './half-open-check.js'
+import { Invocation, type InvocationHost } from './invocation.js'
+import { settle } from './outcome.js'
+import { isUnauthenticated, refusal } from './refusal.js'
+import { PromisedRequest, type RemotingRequest } from './remoting-request.js'
+import type { RemotingResponse } from './remoting-response.js'
+import { ResponseCode } from './response-code.js'
 import { safeEmit } from './safe-emit.js'
+import type { SocksRoutes } from './socks-proxy.js'
+import type { TlsDialler } from './tls-dialler.js'
 
 export interface RemotingClientOptions {
   readonly requestTimeout: number
@@ -17,7 +25,18 @@ export interface RemotingClientOptions {
   readonly serializeType: SerializeType
   readonly maxFrameSize: number
   readonly sendBufferSize: number
+  readonly receiveBufferSize: number
   readonly addressMap: (address: string) => string
+  /** Signs every request; undefined: none. */
+  readonly credentials?: CredentialSource | undefined
+  /** Puts every request into a namespace (v2); undefined: none. */
+  readonly namespaceV2?: NamespaceFields | undefined
+  /** Encrypts connections; undefined: they are not. */
+  readonly tls?: TlsDialler | undefined
+  /** By which proxies servers are dialled; undefined: by none. */
+  readonly socksProxy?: SocksRoutes | undefined
+  /** Where an address comes from, for errors. */
+  readonly originOf?: ((address: string) => AddressOrigin | undefined) | undefined
   readonly logger: Logger
 }
 
@@ -29,13 +48,9 @@ export interface InvokeOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-export interface RemotingResponse<S> {
-  readonly code: number
-  readonly header: S
-  readonly body: Buffer
-  readonly address: string
-  /** The frame itself, for fields that no definition names. */
-  readonly command: RemotingCommand
+export interface OnewayOptions extends InvokeOptions {
+  /** A text for the server's log. */
+  readonly remark?: string | undefined
 }
 
 export interface RemotingEvents {
@@ -55,9 +70,6 @@ export type RequestProcessor = (
 
 const IDLE_SPAN = 120_000
 const IDLE_CHECK_INTERVAL = 30_000
-const PROBE_TIMEOUT = 1_000
-/** How much later than a new connection an old one may answer before it counts as dead. */
-const PROBE_GRACE = 250
 
 /** Speaks commands with any number of addresses: one channel each, opened on first use. */
 export class RemotingClient extends EventEmitter<RemotingEvents> {
@@ -68,9 +80,12 @@ export class RemotingClient extends EventEmitter<RemotingEvents> {
   readonly #endpointOptions: EndpointOptions
   /** Every channel that is not closed, retired ones included. */
   readonly #channels = new Set<Channel>()
-  /** Connections that only ask whether somebody is there: no event tells of them. */
-  readonly #probes = new Set<Channel>()
-  readonly #probing = new Set<string>()
+  readonly #halfOpen: HalfOpenCheck
+  readonly #proxies = new Set<string>()
+  readonly #invocationHost: InvocationHost = {
+    repeat: (endpoint, request, timeout) => void this.#connectAndSend(endpoint, request, timeout, true),
+    read: (address, command, response) => this.#read(address, command, response),
+  }
   #idleTimer: NodeJS.Timeout | undefined
   #isClosed = false
 
@@ -78,11 +93,12 @@ export class RemotingClient extends EventEmitter<RemotingEvents> {
     super()
     this.#options = options
     this.#endpointOptions = options
+    this.#halfOpen = new HalfOpenCheck(options.logger)
     this.#handlers = {
       onConnect: (channel) => this.#onConnect(channel),
       onConnectFailed: (address, error) => this.#emit('connectFailed', { address, error }),
       onClose: (channel, error) => this.#onClose(channel, error),
-      onTimeout: (channel, call) => void this.#onTimeout(channel, call),
+      onTimeout: (channel, call) => void this.#halfOpen.check(this.#endpoints.get(channel.address), channel, call),
       onRequest: (channel, request) => void this.#onRequest(channel, request),
     }
   }
@@ -107,6 +123,17 @@ export class RemotingClient extends EventEmitter<RemotingEvents> {
     return this.#endpoints.get(address)?.channel?.serverVersion ?? 0
   }
 
+  /** Whether the server at this address is a proxy, as far as routes have told. */
+  isProxy(address: string): boolean {
+    return this.#proxies.has(address)
+  }
+
+  /** Keeps what a route tells of an address. */
+  setProxy(address: string, isProxy: boolean): void {
+    if (isProxy) this.#proxies.add(address)
+    else this.#proxies.delete(address)
+  }
+
   /** Opens the channel to an address, as the first call to it would. */
   async connect(address: string): Promise<void> {
     await this.#endpoint(address).connect()
@@ -120,34 +147,100 @@ export class RemotingClient extends EventEmitter<RemotingEvents> {
    * @param address - `host:port`; a channel is opened on first use.
    * @throws {@link RemotingError} `CONNECT_FAILED`, `TIMEOUT` and so on, with `sent: true` when the server may have acted on the request.
    * @throws {@link BrokerError} for any response code that the command does not list in `ok`.
-   * @throws {@link ClientError} `ABORTED`, `CLOSED`, `INVALID_ARGUMENT`.
+   * @throws {@link ClientError} `ABORTED`, `CLOSED`, `INVALID_ARGUMENT`, `CREDENTIALS_UNAVAILABLE`.
    * @see NettyRemotingAbstract.invokeSyncImpl
    */
-  async invoke<Q, S>(
+  invoke<Q, S>(
     address: string,
     command: Command<Q, S>,
     header: Q,
     options: InvokeOptions = {},
   ): Promise<RemotingResponse<S>> {
-    const timeout = options.timeout ?? this.#options.requestTimeout
+    return new Promise((resolve, reject) => {
+      const { body, signal, timeout } = options
+      this.send(address, new PromisedRequest(command, header, body, signal, resolve, reject), timeout)
+    })
+  }
+
+  /**
+   * As {@link RemotingClient.invoke}, for callers that have very many requests in flight: what becomes of it is told to the request, which may be at once.
+   *
+   * @param timeout - In milliseconds. Default: `requestTimeout`.
+   */
+  send<Q, S>(address: string, request: RemotingRequest<Q, S>, timeout = this.#options.requestTimeout): void {
+    const { credentials } = this.#options
+    if (credentials === undefined) this.#send(address, request, timeout)
+    else settle(request, this.#sendSigned(credentials, address, request, timeout))
+  }
+
+  /** With credentials that a server does not know, and others that their provider has by now, the request goes out a second time: the first did nothing. */
+  async #sendSigned<Q, S>(
+    credentials: CredentialSource,
+    address: string,
+    request: RemotingRequest<Q, S>,
+    timeout: number,
+  ): Promise<RemotingResponse<S>> {
     checkTimeout(timeout)
+    const { command, body, signal } = request
     const deadline = monotonicNow() + timeout
-    const endpoint = this.#endpoint(address)
-    const open = endpoint.channel
-    let channel = open ?? (await this.#connected(endpoint, command.name, timeout, options.signal))
-    let response = await channel.invoke(
-      command,
-      header,
-      options.body,
-      open ? timeout : deadline - monotonicNow(),
-      options.signal,
-    )
-    if (response.code === ResponseCode.GO_AWAY && endpoint.retire(channel)) {
-      // The server is stopping: what is in flight may finish there, the request goes out once more on a new connection.
-      channel = await this.#connected(endpoint, command.name, deadline - monotonicNow(), options.signal)
-      response = await channel.invoke(command, header, options.body, deadline - monotonicNow(), options.signal)
+    const what = `${command.name} to ${address}`
+    if (!credentials.isReady()) await credentials.ready(what, { timeout, signal })
+    const signer = credentials.current
+    const attempt = () =>
+      new Promise<RemotingResponse<S>>((resolve, reject) => {
+        const signed = new PromisedRequest(command, request.header(), body, signal, resolve, reject)
+        this.#send(address, signed, deadline - monotonicNow())
+      })
+    try {
+      return await attempt()
+    } catch (error) {
+      const wait = { timeout: deadline - monotonicNow(), signal }
+      if (!isUnauthenticated(error) || !(await credentials.renewed(signer, what, wait))) throw error
     }
-    return this.#read(address, command, response)
+    return attempt()
+  }
+
+  #send<Q, S>(address: string, request: RemotingRequest<Q, S>, timeout: number): void {
+    let endpoint: Endpoint
+    try {
+      checkTimeout(timeout)
+      checkSignal(request.signal)
+      endpoint = this.#endpoint(address)
+    } catch (error) {
+      request.reject(error)
+      return
+    }
+    const { channel } = endpoint
+    if (channel === undefined) void this.#connectAndSend(endpoint, request, timeout, false)
+    else this.#sendOn(channel, endpoint, request, timeout, false)
+  }
+
+  async #connectAndSend<Q, S>(
+    endpoint: Endpoint,
+    request: RemotingRequest<Q, S>,
+    timeout: number,
+    isRepeated: boolean,
+  ): Promise<void> {
+    const deadline = monotonicNow() + timeout
+    let channel: Channel
+    try {
+      channel = await this.#connected(endpoint, request.command.name, timeout, request.signal)
+    } catch (error) {
+      request.reject(error)
+      return
+    }
+    this.#sendOn(channel, endpoint, request, deadline - monotonicNow(), isRepeated)
+  }
+
+  #sendOn<Q, S>(
+    channel: Channel,
+    endpoint: Endpoint,
+    request: RemotingRequest<Q, S>,
+    timeout: number,
+    isRepeated: boolean,
+  ): void {
+    const call = new Invocation(this.#invocationHost, endpoint, channel, request, timeout, isRepeated)
+    channel.call(call, request.command, request.header(), request.body)
   }
 
   /** Sends a command that has no answer; resolves when it was handed to the socket. */
@@ -155,20 +248,29 @@ export class RemotingClient extends EventEmitter<RemotingEvents> {
     address: string,
     command: Command<Q, S>,
     header: Q,
-    options: InvokeOptions = {},
+    options: OnewayOptions = {},
   ): Promise<void> {
     const timeout = options.timeout ?? this.#options.requestTimeout
     checkTimeout(timeout)
+    checkSignal(options.signal)
     const endpoint = this.#endpoint(address)
+    const { credentials } = this.#options
+    if (credentials !== undefined && !credentials.isReady())
+      await credentials.ready(`${command.name} to ${address}`, { timeout, signal: options.signal })
     const channel = endpoint.channel ?? (await this.#connected(endpoint, command.name, timeout, options.signal))
-    return channel.invokeOneway(command, header, options.body, timeout, options.signal)
+    await channel.invokeOneway(command, header, options.body, timeout, options.signal, options.remark)
+  }
+
+  /** Gives up the connection to an address that is no server's any more, as soon as the calls on it are answered. Should it be asked for again, another one is opened. */
+  release(address: string): void {
+    this.#endpoints.get(address)?.release()
   }
 
   /** Closes every connection and forgets what could not be reached; the next call opens a new one. */
   closeConnections(): void {
     for (const endpoint of this.#endpoints.values()) endpoint.close()
     this.#endpoints.clear()
-    for (const channel of [...this.#channels, ...this.#probes]) channel.close()
+    for (const channel of [...this.#channels, ...this.#halfOpen.probes]) channel.close()
     clearInterval(this.#idleTimer)
     this.#idleTimer = undefined
   }
@@ -176,7 +278,7 @@ export class RemotingClient extends EventEmitter<RemotingEvents> {
   /** Closes every connection; calls in flight fail. No socket and no timer is left when it resolves. */
   async shutdown(): Promise<void> {
     this.#isClosed = true
-    const channels = [...this.#channels, ...this.#probes]
+    const channels = [...this.#channels, ...this.#halfOpen.probes]
     this.closeConnections()
     await Promise.all(channels.map((channel) => channel.closed))
   }
@@ -195,16 +297,20 @@ export class RemotingClient extends EventEmitter<RemotingEvents> {
   #connected(endpoint: Endpoint, name: string, timeout: number, signal: AbortSignal | undefined): Promise<Channel> {
     const what = `${name} to ${endpoint.address}`
     if (signal?.aborted) return Promise.reject(abortError(what, signal))
-    const onTimeout = () =>
-      new RemotingError('TIMEOUT', `${what}: not connected within ${Math.round(timeout)} ms`, {
-        address: endpoint.address,
+    const onTimeout = () => {
+      const { address } = endpoint
+      const origin = originNote(this.#options.originOf?.(address), true)
+      return new RemotingError('TIMEOUT', `${what}: not connected within ${Math.round(timeout)} ms${origin}`, {
+        address,
       })
+    }
     return withDeadline(endpoint.connect(), timeout, signal, what, onTimeout)
   }
 
   #read<Q, S>(address: string, command: Command<Q, S>, response: RemotingCommand): RemotingResponse<S> {
     const { code } = response
-    if (!command.ok.includes(code)) throw brokerError(address, command.name, response)
+    if (!command.ok.includes(code))
+      throw refusal(address, command.name, response, this.#options.credentials?.current, this.isProxy(address))
     try {
       return { code, header: command.response.read(response), body: response.body, address, command: response }
     } catch (error) {
@@ -222,7 +328,7 @@ export class RemotingClient extends EventEmitter<RemotingEvents> {
   }
 
   #onClose(channel: Channel, error: RemotingError | undefined): void {
-    if (this.#probes.delete(channel)) return
+    if (this.#halfOpen.closed(channel)) return
     this.#channels.delete(channel)
     this.#endpoints.get(channel.address)?.closed(channel, error)
     this.#options.logger.debug('disconnected', { address: channel.address, error: error?.message })
@@ -245,63 +351,17 @@ export class RemotingClient extends EventEmitter<RemotingEvents> {
     }
   }
 
-  /**
-   * A call found no answer. If nothing at all has come since it was sent, the connection may be half open: its peer gone without a word. Both this connection
-   * and a second one are asked something that any server answers at once. Only when the second answers and this one stays silent, the second takes its place: a
-   * server that is merely stopped answers on neither, and one that holds a long poll answers on both.
-   */
-  async #onTimeout(channel: Channel, call: PendingCall): Promise<void> {
-    const { address } = channel
-    const endpoint = this.#endpoints.get(address)
-    if (channel.lastReadAt > call.startedAt || endpoint?.channel !== channel || this.#probing.has(address)) return
-    this.#probing.add(address)
-    const readAt = channel.lastReadAt
-    let second: Channel | undefined
-    try {
-      const first = channel.invoke(probe, {}, undefined, PROBE_TIMEOUT, undefined).catch(() => undefined)
-      second = await endpoint.openProbe()
-      this.#probes.add(second)
-      await second.invoke(probe, {}, undefined, PROBE_TIMEOUT, undefined)
-      await Promise.race([first, sleep(PROBE_GRACE, undefined, 'probe')])
-      if (channel.lastReadAt > readAt || endpoint.channel !== channel || this.#isClosed) {
-        second.close()
-        return
-      }
-      this.#probes.delete(second)
-      endpoint.adopt(second)
-      const problem = `${address}: the connection was half open: a new one is answered, the old one was silent`
-      channel.close(new RemotingError('CONNECTION_CLOSED', problem, { address }))
-    } catch (error) {
-      second?.close()
-      this.#options.logger.debug('probe was not answered', { address, error })
-    } finally {
-      this.#probing.delete(address)
-    }
-  }
-
   #closeIdle(): void {
     const oldest = monotonicNow() - IDLE_SPAN
     for (const channel of this.#channels) {
       if (channel.inFlight === 0 && channel.lastUsedAt < oldest) channel.close()
+    }
+    for (const [address, endpoint] of this.#endpoints) {
+      if (endpoint.isUnusedSince(oldest)) this.#endpoints.delete(address)
     }
   }
 
   #emit<E extends keyof RemotingEvents>(event: E, payload: RemotingEvents[E][0]): void {
     safeEmit(this, this.#options.logger, event, payload)
   }
-}
-
-const MAX_REMARK = 4096
-
-function brokerError(address: string, name: string, response: RemotingCommand): BrokerError {
-  const { code } = response
-  const remark = (response.remark ?? '').slice(0, MAX_REMARK)
-  const said = remark === '' ? '' : `: ${remark}`
-  return new BrokerError(`${name} was refused by ${address} with ${code} ${responseName(code)}${said}`, {
-    address,
-    responseCode: code,
-    responseName: responseName(code),
-    remark,
-    retryable: isRetryableResponse(code),
-  })
 }

@@ -1,7 +1,8 @@
 import type { Command } from '../codec/command.js'
 import { BrokerError, ClientError, RemotingError } from '../errors.js'
 import { monotonicNow } from '../remoting/deadline.js'
-import type { RemotingClient, RemotingResponse } from '../remoting/remoting-client.js'
+import type { RemotingClient } from '../remoting/remoting-client.js'
+import type { RemotingResponse } from '../remoting/remoting-response.js'
 
 export interface NameServerCallOptions {
   /** For all NameServers together, in milliseconds. */
@@ -9,21 +10,19 @@ export interface NameServerCallOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+/** More than any list has NameServers. */
+const SPREAD = 2 ** 30
+
 /** Asks one NameServer after the other until one answers, and stays with that one. */
 export class NameServerClient {
   readonly #remoting: RemotingClient
-  readonly #addresses: readonly string[]
-  #current: number
+  readonly #list: { readonly addresses: readonly string[] }
+  #current = Math.floor(Math.random() * SPREAD)
 
-  /** @param addresses - `host:port` each; the first to ask is chosen at random, so that clients spread. */
-  constructor(remoting: RemotingClient, addresses: readonly string[]) {
+  /** @param list - Asked for the addresses of now at each call; the first to ask is chosen at random, so that clients spread. */
+  constructor(remoting: RemotingClient, list: { readonly addresses: readonly string[] }) {
     this.#remoting = remoting
-    this.#addresses = addresses
-    this.#current = Math.floor(Math.random() * addresses.length)
-  }
-
-  get addresses(): readonly string[] {
-    return this.#addresses
+    this.#list = list
   }
 
   /**
@@ -35,10 +34,12 @@ export class NameServerClient {
   async invoke<Q, S>(command: Command<Q, S>, header: Q, options: NameServerCallOptions): Promise<RemotingResponse<S>> {
     const deadline = monotonicNow() + options.timeout
     const failures: RemotingError[] = []
-    const count = this.#addresses.length
+    const { addresses } = this.#list
+    const count = addresses.length
+    this.#current %= Math.max(1, count)
     for (let i = 0; i < count; i++) {
       const index = this.#current % count
-      const address = this.#addresses[index]
+      const address = addresses[index]
       if (address === undefined) break
       const remaining = deadline - monotonicNow()
       if (remaining <= 0) break
@@ -52,25 +53,30 @@ export class NameServerClient {
         if (this.#current === index) this.#current = (index + 1) % count
       }
     }
-    throw this.#noAnswer(command.name, failures)
+    throw noAnswer(command.name, addresses, failures)
   }
 
-  #noAnswer(name: string, failures: readonly RemotingError[]): Error {
-    const last = failures.at(-1)
-    if (last === undefined)
-      return new ClientError('NO_NAME_SERVER', `${name}: there is no NameServer to ask; set namesrvAddr`)
-    if (failures.length === 1 && this.#addresses.length === 1) return last
-    const reasons = failures.map((failure) => failure.message).join('; ')
-    return new RemotingError(
-      last.code as 'TIMEOUT',
-      `${name}: no NameServer of ${this.#addresses.join(', ')} answered: ${reasons}`,
-      {
-        address: last.address,
-        cause: last,
-        sent: last.sent,
-      },
-    )
+  /** Keeps whether the servers of a route are brokers, or proxies before them. */
+  setProxies(addresses: Iterable<string>, areProxies: boolean): void {
+    for (const address of addresses) this.#remoting.setProxy(address, areProxies)
   }
+}
+
+function noAnswer(name: string, addresses: readonly string[], failures: readonly RemotingError[]): Error {
+  const last = failures.at(-1)
+  if (last === undefined)
+    return new ClientError('NO_NAME_SERVER', `${name}: there is no NameServer to ask; set namesrvAddr`)
+  if (failures.length === 1 && addresses.length === 1) return last
+  const reasons = failures.map((failure) => failure.message).join('; ')
+  return new RemotingError(
+    last.code as 'TIMEOUT',
+    `${name}: no NameServer of ${addresses.join(', ')} answered: ${reasons}`,
+    {
+      address: last.address,
+      cause: last,
+      sent: last.sent,
+    },
+  )
 }
 
 /** True for the NameServer's word that it has no such topic. */

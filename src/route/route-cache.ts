@@ -1,16 +1,28 @@
 import { EventEmitter } from 'eventemitter3'
 import { BrokerError, ClientError } from '../errors.js'
 import type { Logger } from '../logger.js'
+import type { MessageQueue } from '../message/message.js'
 import { getRouteInfoByTopic } from '../remoting/commands/route.js'
-import { monotonicNow, type WaitOptions, withDeadline } from '../remoting/deadline.js'
+import { monotonicNow, restOf, type WaitOptions, withDeadline } from '../remoting/deadline.js'
 import { safeEmit } from '../remoting/safe-emit.js'
+import { inParallel } from './in-parallel.js'
 import { isTopicNotExist, type NameServerClient } from './name-server-client.js'
+import { isMockBrokerName } from './static-topic.js'
 import { TopicRoute } from './topic-route.js'
 import { type BrokerData, parseTopicRouteData, type TopicRouteData } from './topic-route-data.js'
 
 export interface RouteEvents {
   /** A topic is known for the first time, or its queues or brokers changed. */
   routeChange: [{ topic: string; route: TopicRoute; previous: TopicRoute | undefined }]
+  /** No route names these addresses of brokers any more. */
+  brokersLeft: [{ addresses: readonly string[] }]
+}
+
+/** Who says that a broker has an address. */
+export interface Advertiser {
+  readonly brokerName: string
+  readonly topic: string
+  readonly nameServer: string | undefined
 }
 
 export interface RouteCacheOptions {
@@ -27,6 +39,8 @@ export interface NewTopicOptions {
   readonly defaultTopicQueueNums: number
 }
 
+/** A proxy adds it to each of its answers; of a NameServer's none has it. */
+const PROXY_FIELD = 'TRACE_ON'
 const MIN_REFRESH_GAP = 1_000
 const PARALLEL_REFRESHES = 8
 
@@ -39,6 +53,8 @@ export class RouteCache extends EventEmitter<RouteEvents> {
   readonly #newTopics = new Map<string, TopicRoute>()
   readonly #fetches = new Map<string, Promise<TopicRoute>>()
   readonly #fetchedAt = new Map<string, number>()
+  /** The NameServers that the routes are from. */
+  readonly #sources = new Map<string, string>()
   readonly #dueSoon = new Map<string, NodeJS.Timeout>()
   #brokers = new Map<string, BrokerData>()
   #timer: NodeJS.Timeout | undefined
@@ -63,6 +79,39 @@ export class RouteCache extends EventEmitter<RouteEvents> {
   /** The brokers of all routes known, by name. */
   get brokers(): ReadonlyMap<string, BrokerData> {
     return this.#brokers
+  }
+
+  /** Of all these brokers, masters and slaves. */
+  brokerAddresses(): Set<string> {
+    return new Set([...this.#brokers.values()].flatMap((broker) => [...broker.brokerAddrs.values()]))
+  }
+
+  /** The broker that one of these addresses belongs to. */
+  brokerNameOf(address: string): string | undefined {
+    for (const { brokerName, brokerAddrs } of this.#brokers.values()) {
+      for (const known of brokerAddrs.values()) if (known === address) return brokerName
+    }
+    return undefined
+  }
+
+  /** Who says that there is a broker at this address; undefined when no route does. */
+  advertiserOf(address: string): Advertiser | undefined {
+    for (const [topic, route] of this.#routes) {
+      for (const { brokerName, brokerAddrs } of route.data.brokerDatas) {
+        for (const known of brokerAddrs.values())
+          if (known === address) return { brokerName, topic, nameServer: this.#sources.get(topic) }
+      }
+    }
+    return undefined
+  }
+
+  /**
+   * The broker to ask for a queue: the queue's own, or for a queue of a static topic the one that has it now. When none is known to have it, the name that stands for no
+   * broker.
+   */
+  brokerNameOfQueue(queue: MessageQueue): string {
+    if (!isMockBrokerName(queue.brokerName)) return queue.brokerName
+    return this.#routes.get(queue.topic)?.brokerNameOf(queue) ?? queue.brokerName
   }
 
   /** The route that is known now, without asking. */
@@ -123,9 +172,7 @@ export class RouteCache extends EventEmitter<RouteEvents> {
       return await this.route(topic, options)
     } catch (error) {
       if (!isTopicNotFound(error)) throw error
-      const { timeout, signal } = options
-      const rest = timeout === undefined ? undefined : timeout - (monotonicNow() - startedAt)
-      return await this.#templateRoute(topic, newTopic, { timeout: rest, signal }, error)
+      return await this.#templateRoute(topic, newTopic, restOf(options, startedAt), error)
     }
   }
 
@@ -173,6 +220,9 @@ export class RouteCache extends EventEmitter<RouteEvents> {
         timeout: this.#options.requestTimeout,
       })
       data = parseTopicRouteData(response.body)
+      this.#sources.set(topic, response.address)
+      const isByProxy = response.command.extFields[PROXY_FIELD] !== undefined
+      for (const { brokerAddrs } of data.brokerDatas) this.#nameServers.setProxies(brokerAddrs.values(), isByProxy)
     } catch (error) {
       if (isTopicNotExist(error)) throw topicNotFound(topic, error)
       throw error
@@ -186,10 +236,16 @@ export class RouteCache extends EventEmitter<RouteEvents> {
     const previous = this.#routes.get(topic)
     const route = new TopicRoute(topic, data)
     if (previous?.fingerprint === route.fingerprint) return previous
+    // Behind the others: of what they say about a broker, the newest counts.
+    this.#routes.delete(topic)
     this.#routes.set(topic, route)
     this.#newTopics.delete(topic)
+    const before = this.brokerAddresses()
     this.#collectBrokers()
     safeEmit(this, this.#options.logger, 'routeChange', { topic, route, previous })
+    const now = this.brokerAddresses()
+    const left = [...before].filter((address) => !now.has(address))
+    if (left.length > 0) safeEmit(this, this.#options.logger, 'brokersLeft', { addresses: left })
     return route
   }
 
@@ -210,12 +266,8 @@ export class RouteCache extends EventEmitter<RouteEvents> {
 
   /** A topic that a NameServer does not know for once keeps the route that it has, as in Java. */
   async #refreshAll(): Promise<void> {
-    const topics = [...new Set([...this.#routes.keys(), ...this.#newTopics.keys()])]
-    const next = topics.values()
-    const worker = async () => {
-      for (const topic of next) await this.#refreshInBackground(topic)
-    }
-    await Promise.all(Array.from({ length: Math.min(PARALLEL_REFRESHES, topics.length) }, worker))
+    const topics = new Set([...this.#routes.keys(), ...this.#newTopics.keys()])
+    await inParallel(topics, PARALLEL_REFRESHES, (topic) => this.#refreshInBackground(topic))
   }
 }
 

@@ -1,5 +1,6 @@
 import type { MessageQueue } from '../message/message.js'
-import { compareMessageQueues } from '../message/message-queue.js'
+import { compareMessageQueues, messageQueueKey } from '../message/message-queue.js'
+import { isMockBrokerName, type LogicQueue, logicQueues } from './static-topic.js'
 import {
   isReadable,
   isWritable,
@@ -18,16 +19,29 @@ export class TopicRoute {
   readonly publishQueues: readonly MessageQueue[]
   /** Whether the publish queues lie on more than one broker. */
   readonly hasSeveralPublishBrokers: boolean
-  /** Where messages can be read, masters or not. */
+  /** Where messages can be read, masters or not. The queues of a static topic have the name of no broker: {@link TopicRoute.brokerNameOf} says where they lie. */
   readonly subscribeQueues: readonly MessageQueue[]
+  /** Of a static topic: the brokers that have its queues now, by queue. */
+  readonly #logicQueueBrokers = new Map<string, string>()
 
   constructor(topic: string, data: TopicRouteData) {
     this.topic = topic
     this.data = data
     this.fingerprint = routeFingerprint(data)
-    this.publishQueues = publishQueuesOf(topic, data)
+    const logic = logicQueues(topic, data.topicQueueMappings)
+    for (const { queue, brokerName } of logic) {
+      if (brokerName !== undefined) this.#logicQueueBrokers.set(messageQueueKey(queue), brokerName)
+    }
+    const isStatic = data.topicQueueMappings.length > 0
+    this.publishQueues = isStatic && data.orderTopicConf === undefined ? reachable(logic) : publishQueuesOf(topic, data)
     this.hasSeveralPublishBrokers = new Set(this.publishQueues.map((queue) => queue.brokerName)).size > 1
-    this.subscribeQueues = subscribeQueuesOf(topic, data)
+    // Those that no broker has stay: all members of a group must divide the same queues.
+    this.subscribeQueues = isStatic ? logic.map(({ queue }) => queue) : subscribeQueuesOf(topic, data)
+  }
+
+  /** The broker that has a queue now; undefined for a queue of a static topic that none has. */
+  brokerNameOf(queue: MessageQueue): string | undefined {
+    return isMockBrokerName(queue.brokerName) ? this.#logicQueueBrokers.get(messageQueueKey(queue)) : queue.brokerName
   }
 
   /**
@@ -43,6 +57,10 @@ export class TopicRoute {
     }))
     return new TopicRoute(topic, { ...template, queueDatas })
   }
+}
+
+function reachable(logic: readonly LogicQueue[]): MessageQueue[] {
+  return logic.filter(({ brokerName }) => brokerName !== undefined).map(({ queue }) => queue)
 }
 
 /** @see MQClientInstance.topicRouteData2TopicPublishInfo */

@@ -108,11 +108,11 @@ describe('heartbeats', () => {
         brokerDatas: [
           brokerData('broker-a', { 0: cluster.broker(0).address }),
           brokerData('broker-b', { 0: silent.address }),
-          brokerData('broker-c', { 0: await unusedAddress() }),
+          brokerData('broker-c', { 0: unusedAddress() }),
         ],
       }),
     )
-    const producer = await startedProducer(cluster, { heartbeatBrokerInterval: 20, requestTimeout: 300 })
+    const producer = await startedProducer(cluster, { heartbeatBrokerInterval: 20, requestTimeout: 1_000 })
     await producer.send({ topic: 'T', body: 'x' })
     await until(() => heartbeats(cluster.broker(0)).length >= 5)
     await until(() => heartbeats(silent).length >= 2)
@@ -132,6 +132,47 @@ describe('heartbeats', () => {
     const count = heartbeats(cluster.broker()).length
     await turns(50)
     expect(heartbeats(cluster.broker())).toHaveLength(count)
+  })
+
+  it('are taken before the member leaves: a broker that works on one would bring it back', async () => {
+    const cluster = await scriptedCluster()
+    const producer = await startedProducer(cluster)
+    const held: (() => void)[] = []
+    cluster.broker().scripts.set(Code.HEARTBEAT, (request, connection) => {
+      held.push(() => connection.answer(request))
+    })
+    await producer.send({ topic: 'T', body: 'x' })
+    await until(() => held.length > 0)
+    const down = producer.shutdown()
+    await turns(10)
+    expect(cluster.broker().server.requestsOf(Code.UNREGISTER)).toEqual([])
+    for (const answer of held) answer()
+    await down
+    expect(cluster.broker().server.requestsOf(Code.UNREGISTER)).toHaveLength(1)
+  })
+
+  it('are all taken before the member leaves, also one that a later one has overtaken', async () => {
+    const cluster = await scriptedCluster()
+    const client = new Client({ namesrvAddr: cluster.namesrvAddr })
+    onTestFinished(() => client.shutdown())
+    const producer = new DefaultProducer({ producerGroup: 'p', client })
+    await producer.start()
+    const held: (() => void)[] = []
+    cluster.broker().scripts.set(Code.HEARTBEAT, (request, connection) => {
+      held.push(() => connection.answer(request))
+    })
+    await producer.send({ topic: 'T', body: 'x' })
+    await until(() => held.length === 1)
+    const later = client.heartbeat.beat(cluster.broker().server.address)
+    await until(() => held.length === 2)
+    held[1]?.()
+    await later
+    const down = producer.shutdown()
+    await turns(10)
+    expect(cluster.broker().server.requestsOf(Code.UNREGISTER)).toEqual([])
+    held[0]?.()
+    await down
+    expect(cluster.broker().server.requestsOf(Code.UNREGISTER)).toHaveLength(1)
   })
 
   it('are no reason to wait at shutdown: a broker that does not answer is left after a second', async () => {

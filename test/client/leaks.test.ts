@@ -48,7 +48,7 @@ describe('again and again', () => {
   }, 120_000)
 
   it('1,000 times a start that fails leaves no handle and no memory', async () => {
-    const namesrvAddr = await unusedAddress()
+    const namesrvAddr = unusedAddress()
     await expectNoGrowth(1_000, async () => {
       const producer = new DefaultProducer({ producerGroup: 'p', namesrvAddr })
       const consumer = new PullConsumer({ consumerGroup: 'c', namesrvAddr })
@@ -57,7 +57,7 @@ describe('again and again', () => {
   }, 120_000)
 
   it('a start that fails and is tried again leaves no handle and no memory', async () => {
-    const client = new Client({ namesrvAddr: await unusedAddress() })
+    const client = new Client({ namesrvAddr: unusedAddress() })
     await expectNoGrowth(300, async () => {
       await rejectionOf(client.start())
     })

@@ -65,7 +65,7 @@ describe.each(KINDS)('the life of a %s', (name, make) => {
   })
 
   it('can start after a start that failed, once the NameServer is there', async () => {
-    const address = { dial: await unusedAddress() }
+    const address = { dial: unusedAddress() }
     const cluster = await scriptedCluster()
     const member = made(
       make({ namesrvAddr: 'names:9876', addressMap: (each) => (each === 'names:9876' ? address.dial : each) }),
@@ -82,14 +82,14 @@ describe.each(KINDS)('the life of a %s', (name, make) => {
   })
 
   it('names every NameServer when none can be reached', async () => {
-    const [first, second] = [await unusedAddress(), await unusedAddress()]
+    const [first, second] = [unusedAddress(), unusedAddress()]
     const error = await rejectionOf(made(make({ namesrvAddr: [first, second] })).start())
     expect(error.message).toContain(`no NameServer of ${first}, ${second}`)
   })
 
   it('starts when one of two NameServers is there', async () => {
     const { namesrvAddr } = await scriptedCluster()
-    const member = made(make({ namesrvAddr: `${await unusedAddress()};${namesrvAddr}` }))
+    const member = made(make({ namesrvAddr: `${unusedAddress()};${namesrvAddr}` }))
     await member.start()
     await expect(use(member)).resolves.toBeDefined()
   })
@@ -114,7 +114,7 @@ describe.each(KINDS)('the life of a %s', (name, make) => {
   })
 
   it('leaves nothing running when start fails', async () => {
-    const member = make({ namesrvAddr: await unusedAddress() })
+    const member = make({ namesrvAddr: unusedAddress() })
     await turns()
     const before = activeResources()
     await rejectionOf(member.start())
@@ -126,8 +126,7 @@ describe.each(KINDS)('the life of a %s', (name, make) => {
     const member = made(make({ namesrvAddr }))
     await member.start()
     await member.shutdown()
-    for (const call of [member.start(), use(member)]) {
-      const error = await rejectionOf(call)
+    for (const error of await Promise.all([member.start(), use(member)].map(rejectionOf))) {
       expect(error).toBeInstanceOf(ClientError)
       expect(error).toMatchObject({ code: 'CLOSED' })
       expect(error.message).toContain(`this ${name} is shut down`)

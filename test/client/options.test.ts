@@ -3,6 +3,7 @@ import { Client } from '../../src/client/client.js'
 import { PullConsumer } from '../../src/consumer/pull-consumer.js'
 import { resolvePullConsumerOptions } from '../../src/consumer/pull-consumer-options.js'
 import { ClientError } from '../../src/errors.js'
+import type { Logger } from '../../src/logger.js'
 import { DefaultProducer } from '../../src/producer/default-producer.js'
 import { resolveProducerOptions } from '../../src/producer/producer-options.js'
 
@@ -30,9 +31,11 @@ const NUMBERS: [keyof typeof resolvers, string, number, number, number][] = [
   ['client', 'requestTimeout', 3_000, 1, HOUR],
   ['client', 'connectTimeout', 3_000, 1, HOUR],
   ['client', 'sendBufferSize', 1024 * 1024, 64 * 1024, GIBIBYTE],
+  ['client', 'receiveBufferSize', 256 * 1024, 16 * 1024, 64 * 1024 * 1024],
   ['client', 'maxFrameSize', 16 * 1024 * 1024, 1024, GIBIBYTE],
   ['client', 'pollNameServerInterval', 30_000, 10, HOUR],
   ['client', 'heartbeatBrokerInterval', 30_000, 10, HOUR],
+  ['client', 'fetchNameServerAddrInterval', 120_000, 10, HOUR],
   ['producer', 'retryTimesWhenSendFailed', 2, 0, 100],
   ['producer', 'sendTimeout', 3_000, 1, HOUR],
   ['producer', 'maxMessageSize', 4 * 1024 * 1024, 1, GIBIBYTE],
@@ -85,8 +88,28 @@ describe('other options', () => {
     for (const value of bad) expect(() => resolvers[kind](name, value)).toThrow(ClientError)
   })
 
+  it('logger is called as the object that it is, and may throw', () => {
+    const lines: unknown[] = []
+    const logger = {
+      lines,
+      debug: () => undefined,
+      info: () => undefined,
+      warn(message: string, fields?: object) {
+        this.lines.push([message, fields])
+      },
+      error() {
+        throw new Error('no disk')
+      },
+    }
+    const resolved = resolvers.client('logger', logger) as Logger
+    expect(resolvers.client('logger', logger)).toBe(resolved)
+    resolved.warn('what', { of: 'it' })
+    resolved.error('what')
+    expect(lines).toEqual([['what', { of: 'it' }]])
+  })
+
   it('logger must have all four methods; console has', () => {
-    expect(resolvers.client('logger', console)).toBe(console)
+    expect(() => resolvers.client('logger', console)).not.toThrow()
     for (const logger of [null, 'console', {}, { debug() {}, info() {}, warn() {} }]) {
       expect(() => resolvers.client('logger', logger)).toThrow(/debug, info, warn and error/)
     }
@@ -100,7 +123,7 @@ describe('other options', () => {
 
 describe('an unknown option', () => {
   it.each([
-    ['nameserver', /namesrvAddr/],
+    ['nameserver', /did you mean nameServerUrl\?/],
     ['namesrvAdr', /did you mean namesrvAddr\?/],
     ['requesttimeout', /did you mean requestTimeout\?/],
     ['producergroup', /did you mean producerGroup\?/],
@@ -250,5 +273,38 @@ describe('a shared client', () => {
   it('has an id of its own when none is given, also within one process', () => {
     const ids = Array.from({ length: 100 }, () => new Client({ namesrvAddr }).clientId)
     expect(new Set(ids).size).toBe(100)
+  })
+})
+
+describe('the option tls', () => {
+  const resolve = (tls: unknown) => () => resolvers.client('tls', tls)
+
+  it('is off unless given', () => {
+    expect(resolve(undefined)()).toBeUndefined()
+    expect(resolve(false)()).toBeUndefined()
+    expect(resolve(true)()).toBeDefined()
+    expect(resolve({})()).toBeDefined()
+    expect(
+      resolve({ ca: ['/etc/a.pem', '/etc/b.pem'], servername: () => 'name', minVersion: 'TLSv1.3' })(),
+    ).toBeDefined()
+  })
+
+  it.each([
+    ['a text', 'canary', 'no object'],
+    ['null', null, 'no object'],
+    ['an unknown field', { caFile: 'canary' }, 'fields other than ca, cert, key'],
+    ['a field of a prototype', { toString: 'canary' }, 'fields other than'],
+    ['a number for a certificate', { ca: 7 }, 'ca of option tls'],
+    ['an empty list', { ca: [] }, 'ca of option tls'],
+    ['a certificate without its key', { cert: 'canary' }, 'cert and key together'],
+    ['a key without its certificate', { key: 'canary' }, 'cert and key together'],
+    ['no truth', { rejectUnauthorized: 'canary' }, 'true or false expected'],
+    ['an old version', { minVersion: 'TLSv1' }, "'TLSv1.2' or 'TLSv1.3'"],
+    ['an empty name', { servername: '' }, 'servername of option tls'],
+    ['a key that is none', { cert: '-----BEGIN canary', key: '-----BEGIN canary' }, 'can not be used'],
+  ])('may not be or have %s, and the error shows no value', (_what, tls, message) => {
+    expect(resolve(tls)).toThrow(expect.objectContaining({ name: 'ClientError', code: 'INVALID_OPTION' }))
+    expect(resolve(tls)).toThrow(message)
+    expect(resolve(tls)).not.toThrow('canary')
   })
 })

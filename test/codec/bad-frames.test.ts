@@ -77,6 +77,54 @@ describe('a header length', () => {
   })
 })
 
+describe('a header of the largest size', () => {
+  const LIMIT = 1024 * 1024
+  const MAX_FIELDS = 65_536
+  const jsonOf = (size: number) => {
+    const text = JSON.stringify({ ...SOUND, remark: '' })
+    return text.replace('"remark":""', `"remark":"${'x'.repeat(size - text.length)}"`)
+  }
+  const binaryOf = (size: number) => {
+    const head = encodeTextFrame('ROCKETMQ', { code: 0, opaque: 1, flag: 1 }, {}).subarray(8, 8 + 13)
+    return Buffer.concat([head, int32(size - 21), Buffer.alloc(size - 21, 'x'), int32(0)])
+  }
+
+  it.each([
+    ['JSON', 0, jsonOf],
+    ['binary', 1, binaryOf],
+  ] as const)('is read, and one byte more is refused before it is: %s', (_encoding, type, headerOf) => {
+    expect(decodeFrame(rawFrame(type, headerOf(LIMIT))).remark?.length).toBeGreaterThan(LIMIT - 200)
+    const fault = faultOf(() => decodeFrame(rawFrame(type, headerOf(LIMIT + 1))))
+    expect(fault.code).toBe('FRAME_MALFORMED')
+    expect(fault.message).toBe('a header of 1048577 bytes, 1048576 are allowed')
+  })
+
+  const names = (count: number) => Array.from({ length: count }, (_, i) => i.toString(36).padStart(4, '_'))
+  const jsonWith = (count: number) => {
+    const fields = names(count).map((name) => `"${name}":"1"`)
+    return rawFrame(0, JSON.stringify({ ...SOUND, extFields: 0 }).replace(':0}', `:{${fields.join(',')}}}`))
+  }
+  const binaryWith = (count: number) => {
+    const fields = Buffer.from(
+      names(count)
+        .map((name) => `\0\u0004${name}\0\0\0\u00011`)
+        .join(''),
+    )
+    return rawFrame(1, Buffer.concat([binaryOf(21).subarray(0, 17), int32(fields.length), fields]))
+  }
+
+  it.each([
+    ['JSON', jsonWith],
+    ['binary', binaryWith],
+  ])('may have 65536 fields, and not one more: %s', (_encoding, frameWith) => {
+    const { rawFields = {} } = decodeFrame(frameWith(MAX_FIELDS))
+    expect(Object.keys(rawFields)).toHaveLength(MAX_FIELDS)
+    const fault = faultOf(() => decodeFrame(frameWith(MAX_FIELDS + 1)))
+    expect(fault.code).toBe('HEADER_MALFORMED')
+    expect(fault.message).toContain('more than 65536 ext fields')
+  })
+})
+
 describe('a serialize type', () => {
   it.each([2, 3, 0x7b, 0x80, 0xff])('of %d is refused', (type) => {
     const fault = faultOf(() => decodeFrames(rawFrame(type, JSON.stringify(SOUND))))
@@ -95,6 +143,13 @@ function withRemark(hex: string): Buffer {
 }
 
 describe('a JSON header', () => {
+  it('of more than a mebibyte is refused before it is read: what it may nest would hold up everything', () => {
+    const header = `{"code":0,"x":${'['.repeat(1024 * 1024)}`
+    const fault = faultOf(() => decodeFrames(rawFrame(0, header)))
+    expect(fault.code).toBe('FRAME_MALFORMED')
+    expect(fault.message).toContain(`a header of ${header.length} bytes, 1048576 are allowed`)
+  })
+
   it('with a remark in UTF-8 is read', () => {
     expect(decodeFrame(rawFrame(0, withRemark('e4bda0'))).remark).toBe('你')
   })
@@ -250,8 +305,8 @@ describe('fields of a JSON header', () => {
     expect(({} as Record<string, unknown>).polluted).toBeUndefined()
   })
 
-  it('are refused in little time when one is an object of a hundred thousand members', () => {
-    const members = Array.from({ length: 100_000 }, (_, index) => `"m${index}":0`).join(',')
+  it('are refused in little time when one is an object of ninety thousand members', () => {
+    const members = Array.from({ length: 90_000 }, (_, index) => `"m${index}":0`).join(',')
     const fault = faultOf(() => fieldsOf(`{"a":{${members}}}`))
     expect(fault.message).toBe("header field 'a' is an object, text is expected")
     expect(faultOf(() => fieldsOf(`[{${members}}]`)).message).toContain('is a list, an object is expected')

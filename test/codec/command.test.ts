@@ -6,7 +6,7 @@ import type { SerializeType } from '../../src/codec/remoting-command.js'
 import { ClientError } from '../../src/errors.js'
 import { allCommands } from './all-commands.js'
 import { fromHex, golden } from './golden.js'
-import { decodeFrame, encodeFrame, encodeTextFrame, faultOf, frameFields, jsonFrame } from './wire.js'
+import { decodeFrame, encodeFrame, encodeTextFrame, faultOf, frameFields, headerFromText, jsonFrame } from './wire.js'
 
 interface RequestCase {
   readonly command: string
@@ -20,8 +20,6 @@ interface RequestCase {
   readonly bodyHex: string | null
   readonly hex: string
 }
-
-type TextHeader = Readonly<Record<string, unknown>>
 
 /** Java's client sends these too. No server reads the first; of the others what is meant here is also what a broker takes without them. */
 const NOT_SENT: Readonly<Record<string, string>> = {
@@ -42,24 +40,12 @@ function fieldsOf({ command, extFields }: RequestCase): Record<string, string> {
   return fields
 }
 
-/** Java's fields as the header that a caller here would pass. */
-function headerOf(codec: HeaderCodec<Record<string, unknown>>, fields: Readonly<Record<string, string>>): TextHeader {
-  return Object.fromEntries(
-    codec.fields
-      .filter(({ wireName }) => fields[wireName] !== undefined)
-      .map(({ name, wireName, javaType }) => {
-        const text = fields[wireName] ?? ''
-        return [name, javaType === 'String' ? text : javaType === 'boolean' ? text === 'true' : Number(text)]
-      }),
-  )
-}
-
 function encodeAsJava(javaCase: RequestCase): Buffer {
   const { code, opaque, flag, serializeType, bodyHex } = javaCase
   const command = commands.find(({ name }) => name === javaCase.command)
   if (command === undefined) throw new Error(`${javaCase.command} is not defined`)
   expect(command.code).toBe(code)
-  const header = headerOf(command.request, fieldsOf(javaCase))
+  const header = headerFromText(command.request, fieldsOf(javaCase))
   return encodeFrame(serializeType, { code, opaque, flag }, command.request, header, fromHex(bodyHex ?? ''))
 }
 

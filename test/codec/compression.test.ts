@@ -8,6 +8,7 @@ import {
   compress,
   compressionFlagOf,
   compressionTypeOf,
+  compressSync,
   decompress,
   decompressSync,
   isZstdWritable,
@@ -302,6 +303,12 @@ describe('compressing', () => {
         message: expect.stringContaining(message),
       }) as Error,
     )
+  })
+
+  test.each(WRITABLE)('at once and reading again gives the body back: %s', (type) => {
+    for (const body of [Buffer.from(TEXT), jsonText(50_000), noise(5_000)])
+      expect(decompressSync(type, compressSync(type, body), body.length).equals(body)).toBe(true)
+    expect(() => compressSync('ZLIB', Buffer.from(TEXT), 10)).toThrow('0 to 9, not 10')
   })
 
   test('writes ZSTD, or says which Node is running and what to do', async () => {

@@ -127,13 +127,19 @@ function cut(stream: Buffer, places: readonly number[]): Buffer[] {
   return borders.slice(1).map((end, index) => stream.subarray(borders[index], end))
 }
 
+/** The same chunks, none beside another in memory. */
+function apart(chunks: readonly Buffer[]): Buffer[] {
+  return chunks.map((chunk) => Buffer.concat([Buffer.alloc(1), chunk]).subarray(1))
+}
+
 describe('FrameDecoder', () => {
   it('gives the same frames wherever the stream is cut', () => {
     fc.assert(
       fc.property(fc.array(anyFrame, { maxLength: 6 }), fc.array(fc.nat(), { maxLength: 12 }), (frames, places) => {
         const stream = Buffer.concat(frames.map((frame) => frame.bytes))
-        const decoded = decodeFrames(...cut(stream, places))
-        expect(decoded.map(frameFields)).toEqual(frames.map((frame) => frame.expected))
+        const expected = frames.map((frame) => frame.expected)
+        expect(decodeFrames(...cut(stream, places)).map(frameFields)).toEqual(expected)
+        expect(decodeFrames(...apart(cut(stream, places))).map(frameFields)).toEqual(expected)
       }),
       { numRuns: 300 },
     )
@@ -153,17 +159,19 @@ describe('FrameDecoder', () => {
     for (let first = 0; first <= stream.length; first++) {
       for (let second = first; second <= stream.length; second++) {
         const chunks = [stream.subarray(0, first), stream.subarray(first, second), stream.subarray(second)]
-        const decoded = decodeFrames(...chunks)
-        if (summary(decoded) === '1/body/2 2//1 3//0') continue
-        expect(decoded.map(frameFields), `cut at ${first} and ${second}`).toEqual(whole)
-        throw new Error(`cut at ${first} and ${second}: ${summary(decoded)}`)
+        for (const decoded of [decodeFrames(...chunks), decodeFrames(...apart(chunks))]) {
+          if (summary(decoded) === '1/body/2 2//1 3//0') continue
+          expect(decoded.map(frameFields), `cut at ${first} and ${second}`).toEqual(whole)
+          throw new Error(`cut at ${first} and ${second}: ${summary(decoded)}`)
+        }
       }
     }
   })
 
   it('gives the same frames when each byte comes alone', () => {
-    const decoded = decodeFrames(...Array.from(stream, (_, index) => stream.subarray(index, index + 1)))
-    expect(decoded.map(frameFields)).toEqual(whole)
+    const chunks = Array.from(stream, (_, index) => stream.subarray(index, index + 1))
+    expect(decodeFrames(...chunks).map(frameFields)).toEqual(whole)
+    expect(decodeFrames(...apart(chunks)).map(frameFields)).toEqual(whole)
   })
 
   it('hands out a frame with its last byte, and not before', () => {
@@ -185,6 +193,17 @@ describe('FrameDecoder', () => {
     expect(body.byteOffset).toBe(bytes.byteOffset + bytes.length - 4)
   })
 
+  it('gives a body that comes in chunks side by side in memory as a view, and a body in scattered ones as a copy', () => {
+    const bytes = encodeTextFrame('ROCKETMQ', { code: 0, opaque: 1, flag: 1 }, {}, Buffer.from('view'))
+    const chunks = [bytes.subarray(0, 9), bytes.subarray(9, -2), bytes.subarray(-2)]
+    const [side] = decodeFrames(...chunks)
+    expect(side?.body.buffer).toBe(bytes.buffer)
+    expect(side?.body.byteOffset).toBe(bytes.byteOffset + bytes.length - 4)
+    const [scattered] = decodeFrames(...apart(chunks))
+    expect(scattered?.body.toString()).toBe('view')
+    expect(scattered?.body.buffer).not.toBe(bytes.buffer)
+  })
+
   it('takes a frame of exactly maxFrameSize bytes, and refuses one more byte', () => {
     const bytes = encodeTextFrame('ROCKETMQ', { code: 0, opaque: 1, flag: 1 }, {}, Buffer.alloc(100))
     const frames: RemotingCommand[] = []
@@ -198,7 +217,7 @@ describe('FrameDecoder', () => {
     const bytes = encodeTextFrame('ROCKETMQ', { code: 0, opaque: 1, flag: 1 }, {}, body)
     const decoder = new FrameDecoder()
     const frames: RemotingCommand[] = []
-    for (let at = 0; at < bytes.length; at++) decoder.push(bytes.subarray(at, at + 1), (frame) => frames.push(frame))
+    for (let at = 0; at < bytes.length; at++) decoder.push(Buffer.of(bytes[at] ?? 0), (frame) => frames.push(frame))
     expect(frames).toHaveLength(1)
     expect(frames[0]?.body.equals(body)).toBe(true)
   })

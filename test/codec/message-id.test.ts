@@ -44,14 +44,19 @@ function groupsOf(ip: string): string {
   return [...groups(head), ...Array<string>(missing).fill('0'), ...groups(tail ?? '')].join(':')
 }
 
+/** Of a host of so many bytes, its port included. */
+function ipLengthOf(hostLength: number): 4 | 16 {
+  return hostLength === 8 ? 4 : 16
+}
+
 /** What a unique id says, by the layout that Java reads. */
 function readUniqueId(id: string) {
   const bytes = fromHex(id)
   const ipLength = bytes.length === 28 ? 16 : 4
   return {
     ip: groupsOf(
-      formatHost(bytes.subarray(0, ipLength), 0)
-        .replace(/:0$/, '')
+      formatHost(bytes, 0, ipLength)
+        .replace(/:-?\d+$/, '')
         .replace(/^\[|\]$/g, ''),
     ),
     pid: bytes.readUInt16BE(ipLength),
@@ -70,7 +75,7 @@ describe('offset ids that Java made', () => {
     const [, ip = '', ownPort] = /^\[?(.*?)\]?:(\d+)$/.exec(parsed.address) ?? []
     expect([groupsOf(ip), Number(ownPort)]).toEqual([address, port])
     const bytes = fromHex(msgId)
-    expect(formatOffsetMsgId(bytes.subarray(0, -8), offset as number)).toBe(msgId)
+    expect(formatOffsetMsgId(bytes, 0, ipLengthOf(bytes.length - 8), offset as number)).toBe(msgId)
     expect(parseOffsetMsgId(msgId.toLowerCase())).toEqual(parsed)
   })
 
@@ -100,11 +105,13 @@ describe('parseOffsetMsgId', () => {
     const ip = fc.oneof(fc.uint8Array({ minLength: 4, maxLength: 4 }), fc.uint8Array({ minLength: 16, maxLength: 16 }))
     fc.assert(
       fc.property(ip, fc.integer({ min: 0, max: 65_535 }), fc.maxSafeInteger(), (bytes, port, offset) => {
-        const host = Buffer.alloc(bytes.length + 4)
-        host.set(bytes)
-        host.writeInt32BE(port, bytes.length)
-        expect(parseOffsetMsgId(formatOffsetMsgId(host, offset))).toEqual({
-          address: formatHost(Buffer.from(bytes), port),
+        const start = 3
+        const host = Buffer.alloc(start + bytes.length + 4)
+        host.set(bytes, start)
+        host.writeInt32BE(port, start + bytes.length)
+        const ipLength = ipLengthOf(bytes.length + 4)
+        expect(parseOffsetMsgId(formatOffsetMsgId(host, start, ipLength, offset))).toEqual({
+          address: formatHost(host, start, ipLength),
           commitLogOffset: offset,
         })
       }),
@@ -127,7 +134,8 @@ describe('formatHost', () => {
     ['00010002000300040005000600070008', '[1:2:3:4:5:6:7:8]:10911'],
     ['fe80000000000000000000000000abcd', '[fe80::abcd]:10911'],
   ])('writes %s as %s', (hex, text) => {
-    expect(formatHost(fromHex(hex), 10_911)).toBe(text)
+    const bytes = fromHex(`ff${hex}00002a9f`)
+    expect(formatHost(bytes, 1, ipLengthOf(bytes.length - 1))).toBe(text)
   })
 })
 
@@ -182,6 +190,13 @@ describe('UniqueIdGenerator', () => {
 
   it('makes other ids in another process with the same address and pid', () => {
     expect(new UniqueIdGenerator('192.0.2.7', 1).next(now)).not.toBe(new UniqueIdGenerator('192.0.2.7', 1).next(now))
+  })
+
+  it('makes no id twice, in eight processes with the same address and pid at full speed', () => {
+    const generators = Array.from({ length: 8 }, () => new UniqueIdGenerator('10.1.2.3', 7))
+    const ids = new Set<string>()
+    for (let i = 0; i < 50_000; i++) for (const generator of generators) ids.add(generator.next())
+    expect(ids.size).toBe(400_000)
   })
 
   it('makes ids of the same length where there is only an IPv6 address', () => {

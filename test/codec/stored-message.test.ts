@@ -63,9 +63,20 @@ describe('StoredMessage', () => {
     expect(range).toEqual({ MIN_OFFSET: '0' })
   })
 
-  it('gives properties without a prototype', async () => {
+  it.each([false, true])('tells when a handler got it (properties read before: %s)', async (isRead) => {
+    const message = await stored({ properties: 'CONSUME_START_TIME\u0001stored\u0002' })
+    if (isRead) expect(message.properties.CONSUME_START_TIME).toBe('stored')
+    message.startConsume(1_700_000_000_000)
+    message.startConsume(1_700_000_000_001)
+    expect(message.property('CONSUME_START_TIME')).toBe('1700000000001')
+    expect(message.properties.CONSUME_START_TIME).toBe('1700000000001')
+  })
+
+  it('gives properties that inherit no name and print as a plain object', async () => {
     const { properties } = await stored({ properties: PROPERTIES })
-    expect(Object.getPrototypeOf(properties)).toBeNull()
+    for (const name of ['constructor', 'toString', 'hasOwnProperty']) expect(name in properties).toBe(false)
+    expect(Object.keys(properties)).toContain('__proto__')
+    expect(inspect(properties)).toBe(inspect({ ...properties }))
   })
 
   it('shows itself with all it says, as JSON and in the console', async () => {
@@ -85,8 +96,10 @@ describe('StoredMessage', () => {
 
   it('hands on its fields to a message derived from it, but for those that differ', async () => {
     const message = await stored({ properties: PROPERTIES })
+    message.addProperties({ MIN_OFFSET: '3' })
     const derived = message.derive({ queueOffset: 99 }, Buffer.from('other'))
     expect(derived.toStoredFields()).toEqual({ ...message.toStoredFields(), queueOffset: 99 })
     expect([derived.body.toString(), derived.tags, derived.storeHost]).toEqual(['other', 'TagA', message.storeHost])
+    expect(derived.properties.MIN_OFFSET).toBe('3')
   })
 })

@@ -1,7 +1,8 @@
 import { ByteWriter } from '../../src/codec/byte-writer.js'
 import { type Header, HeaderCodec, type HeaderFields } from '../../src/codec/command.js'
-import { FrameDecoder, writeFrameHeader } from '../../src/codec/frame.js'
+import { FrameDecoder, type FrameSigner, writeFrameHeader } from '../../src/codec/frame.js'
 import { string } from '../../src/codec/header-field.js'
+import type { NamespaceFields } from '../../src/codec/namespace-fields.js'
 import type { FrameHead, RemotingCommand, SerializeType } from '../../src/codec/remoting-command.js'
 import { MessageError } from '../../src/errors.js'
 
@@ -44,11 +45,28 @@ export function encodeFrame<T>(
   codec: HeaderCodec<T>,
   header: T,
   body: Uint8Array = Buffer.alloc(0),
+  signer?: FrameSigner,
+  namespace?: NamespaceFields,
 ): Buffer {
   const writer = new ByteWriter()
-  writeFrameHeader(writer, type, head, codec, header, body.length)
+  writeFrameHeader(writer, type, head, codec, header, body, signer, namespace)
   writer.bytes(body)
   return writer.take()
+}
+
+/** Java's fields as the header that a caller here would pass. */
+export function headerFromText(
+  codec: HeaderCodec<Record<string, unknown>>,
+  fields: Readonly<Record<string, string>>,
+): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(
+    codec.fields
+      .filter(({ wireName }) => fields[wireName] !== undefined)
+      .map(({ name, wireName, javaType }) => {
+        const text = fields[wireName] ?? ''
+        return [name, javaType === 'String' ? text : javaType === 'boolean' ? text === 'true' : Number(text)]
+      }),
+  )
 }
 
 /** A frame with any text fields. */

@@ -48,6 +48,15 @@ async function put(path: string, text: string): Promise<void> {
 }
 
 describe('LocalOffsetStore', () => {
+  it('writes once what is committed together, however many queues', async () => {
+    const { store, path } = storeIn(await folder())
+    const queues = Array.from({ length: 20 }, (_, queueId) => ({ ...queue, queueId }))
+    await Promise.all(queues.map((one) => store.commit(one, 1, {})))
+    // A second write would have kept the first as a backup.
+    expect(await readdir(dirname(path))).toEqual(['offsets.json'])
+    expect((await readFile(path, 'utf8')).match(/"queueId"/g)).toHaveLength(20)
+  })
+
   it('finds again what it wrote', async () => {
     const directory = await folder()
     const { store } = storeIn(directory)
@@ -58,6 +67,17 @@ describe('LocalOffsetStore', () => {
     const { store: again } = storeIn(directory)
     await again.load()
     expect([await read(again), await read(again, other)]).toEqual([7, Number.MAX_SAFE_INTEGER])
+  })
+
+  it('has stored everything when persist resolves, also what another call is writing', async () => {
+    const { store, path } = storeIn(await folder())
+    store.update(queue, 7)
+    const first = store.persist()
+    // By now the first call has begun.
+    await Promise.resolve()
+    await store.persist()
+    expect(await readFile(path, 'utf8')).toContain('"topic":"T"}:7')
+    await first
   })
 
   it('reads what the Java client wrote', async () => {
@@ -284,6 +304,13 @@ describe('names in the path', () => {
     expect(files).toHaveLength(2)
     // Each name is one element of the path, neither more nor less.
     for (const file of files) expect(relative(directory, file.parentPath).split('/')).toHaveLength(2)
+  })
+
+  it.each(['CON', 'nul', 'Aux.x', 'com1', 'LPT9.'])('are no device of Windows: %s', async (name) => {
+    const directory = await folder()
+    const { store } = storeIn(directory, name)
+    await store.commit(queue, 1, {})
+    expect(await readdir(join(directory, CLIENT_ID))).toEqual([`_${name}`])
   })
 
   it('lead different groups to different files', async () => {

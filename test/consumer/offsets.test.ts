@@ -8,6 +8,7 @@ import { rejectionOf, turns, until } from '../support/until.js'
 
 const queue = { topic: 'T', brokerName: 'broker-a', queueId: 2 }
 const QUERY_NOT_FOUND = 22
+const GROUP_NOT_EXIST = 26
 const NEVER = 3_600_000
 
 /** The offsets that the broker was told, in their order. */
@@ -53,6 +54,26 @@ describe('commitOffset', () => {
     await committing
   })
 
+  it('waits for the heartbeat that makes its group known, where a broker does not know it yet', async () => {
+    const cluster = await scriptedCluster()
+    const broker = cluster.broker()
+    const heartbeats: (() => void)[] = []
+    let isKnown = false
+    broker.scripts.set(Code.HEARTBEAT, (request, connection) => {
+      heartbeats.push(() => connection.answer(request))
+    })
+    broker.scripts.set(Code.UPDATE_OFFSET, (request, connection) => {
+      connection.answer(request, isKnown ? {} : { code: GROUP_NOT_EXIST, remark: 'Group c not exist!' })
+    })
+    const consumer = await startedConsumer(cluster)
+    const committing = consumer.commitOffset(queue, 7)
+    await until(() => stored(cluster).length === 1 && heartbeats.length > 0)
+    isKnown = true
+    for (const answer of heartbeats) answer()
+    await committing
+    expect(stored(cluster)).toEqual([7, 7])
+  })
+
   it('rejects when the broker refuses, or does not answer', async () => {
     const cluster = await scriptedCluster()
     cluster
@@ -82,14 +103,47 @@ describe('commitOffset', () => {
     expect(stored(cluster)).toEqual([1, 2, 3, 4])
   })
 
-  it('of one queue does not wait for another', async () => {
+  it('of several queues goes out for one first, as brokers may lose one of the first that come at once; then for all together', async () => {
     const cluster = await scriptedCluster()
     const held = holdUpdates(cluster)
     const consumer = await startedConsumer(cluster)
     const commits = [0, 1, 2, 3].map((queueId) => consumer.commitOffset({ ...queue, queueId }, 5))
+    await until(() => held.length === 1)
+    await turns()
+    expect(held).toHaveLength(1)
+    for (const [request, connection] of held.splice(0)) connection.answer(request)
+    await until(() => held.length === 3)
+    for (const [request, connection] of held.splice(0)) connection.answer(request)
+    await Promise.all(commits)
+    const later = [0, 1, 2, 3].map((queueId) => consumer.commitOffset({ ...queue, queueId }, 6))
     await until(() => held.length === 4)
     for (const [request, connection] of held) connection.answer(request)
-    await Promise.all(commits)
+    await Promise.all(later)
+  })
+
+  it("waits for another queue's no longer than its own timeout and signal say, and goes out when that one has failed", async () => {
+    const cluster = await scriptedCluster()
+    const held = holdUpdates(cluster)
+    const consumer = await startedConsumer(cluster)
+    const first = rejectionOf(consumer.commitOffset({ ...queue, queueId: 0 }, 5, { timeout: 300 }))
+    await until(() => held.length === 1)
+    const controller = new AbortController()
+    const aborted = rejectionOf(consumer.commitOffset({ ...queue, queueId: 1 }, 5, { signal: controller.signal }))
+    controller.abort()
+    expect(await aborted).toMatchObject({ code: 'ABORTED' })
+    const late = await rejectionOf(consumer.commitOffset({ ...queue, queueId: 2 }, 5, { timeout: 40 }))
+    expect(late).toMatchObject({ code: 'TIMEOUT', address: cluster.broker().address })
+    expect(held).toHaveLength(1)
+    const last = [3, 4].map((queueId) => consumer.commitOffset({ ...queue, queueId }, 5))
+    expect(await first).toMatchObject({ code: 'TIMEOUT' })
+    for (const [i, queueId] of ['3', '4'].entries()) {
+      const [request, connection] = await until(() => held[1 + i])
+      await turns()
+      expect(held).toHaveLength(2 + i)
+      expect(request.field('queueId')).toBe(queueId)
+      connection.answer(request)
+    }
+    await Promise.all(last)
   })
 
   it('goes on after one that failed', async () => {
@@ -138,23 +192,43 @@ describe('updateConsumeOffset', () => {
     expect(stored(cluster).sort()).toEqual([10, 11, 12, 13])
   })
 
-  it('that can not be stored is reported, kept and stored the next time', async () => {
+  it('that can not be stored is reported once, kept, and stored when that works again', async () => {
     const cluster = await scriptedCluster()
-    cluster
-      .broker()
-      .scripts.set(Code.UPDATE_OFFSET, (request, connection) => connection.answer(request, { code: 1, remark: 'disk' }))
+    const refuse: Script = (request, connection) => connection.answer(request, { code: 1, remark: 'disk' })
+    cluster.broker().scripts.set(Code.UPDATE_OFFSET, refuse)
     const consumer = await startedConsumer(cluster, { persistConsumerOffsetInterval: 30 })
     const reports: { error: Error; what: string }[] = []
     consumer.on('error', (report) => reports.push(report))
-    consumer.updateConsumeOffset(queue, 9)
-    await until(() => reports.length >= 2)
+    for (const queueId of [1, 2, 3]) consumer.updateConsumeOffset({ ...queue, queueId }, 9)
+    await until(() => stored(cluster).length >= 9)
+    expect(reports).toHaveLength(1)
     expect(reports[0]?.error).toBeInstanceOf(BrokerError)
-    expect(reports[0]?.what).toMatch(/the offset 9 of .*queueId=2.* was not stored; it is tried again/)
-    expect(await consumer.fetchConsumeOffset(queue)).toBe(9)
-    const before = stored(cluster).length
+    expect(reports[0]?.what).toMatch(/the offset 9 of .*queueId=1.* was not stored; it is tried again/)
+    expect(await consumer.fetchConsumeOffset({ ...queue, queueId: 3 })).toBe(9)
     cluster.broker().scripts.delete(Code.UPDATE_OFFSET)
-    await until(() => stored(cluster).length > before)
-    expect(new Set(stored(cluster))).toEqual(new Set([9]))
+    const before = stored(cluster).length
+    await until(() => stored(cluster).length >= before + 3)
+    await turns(40)
+    const after = stored(cluster).length
+    await turns(40)
+    expect(stored(cluster)).toHaveLength(after)
+    cluster.broker().scripts.set(Code.UPDATE_OFFSET, refuse)
+    consumer.updateConsumeOffset(queue, 10)
+    await until(() => reports.length === 2)
+  })
+
+  it('that can not be stored is reported once for each broker that refuses', async () => {
+    const cluster = await scriptedCluster(['broker-a', 'broker-b'])
+    for (const { scripts } of cluster.brokers) {
+      scripts.set(Code.UPDATE_OFFSET, (request, connection) => connection.answer(request, { code: 1 }))
+    }
+    const consumer = await startedConsumer(cluster, { persistConsumerOffsetInterval: 30 })
+    const reports: string[] = []
+    consumer.on('error', ({ what }) => reports.push(what))
+    for (const brokerName of ['broker-a', 'broker-b'])
+      for (const queueId of [0, 1]) consumer.updateConsumeOffset({ topic: 'T', brokerName, queueId }, 9)
+    await until(() => stored(cluster).length >= 6)
+    expect(reports.map((what) => /broker-./.exec(what)?.[0]).sort()).toEqual(['broker-a', 'broker-b'])
   })
 
   it('that can not be stored at shutdown is reported, and shutdown ends', async () => {

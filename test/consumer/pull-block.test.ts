@@ -71,7 +71,7 @@ describe('pullBlockIfNotFound', () => {
   it('looks once more without waiting when its time runs out, and says that there is nothing', async () => {
     const { cluster, pulls } = await setUp()
     const consumer = await startedConsumer(cluster)
-    const result = await consumer.pullBlockIfNotFound(queue, { offset: 5, timeout: 600 })
+    const result = await consumer.pullBlockIfNotFound(queue, { offset: 5, timeout: 1_500 })
     expect(result).toMatchObject({ pullStatus: 'NO_NEW_MSG', nextBeginOffset: 5 })
     expect(pulls().map((request) => request.field('sysFlag'))).toEqual(['6', '4'])
   })
@@ -79,13 +79,13 @@ describe('pullBlockIfNotFound', () => {
   it('finds by that last look what came while the broker slept', async () => {
     const { cluster } = await setUp(found)
     const consumer = await startedConsumer(cluster)
-    const { messages } = await consumer.pullBlockIfNotFound(queue, { offset: 5, timeout: 600 })
+    const { messages } = await consumer.pullBlockIfNotFound(queue, { offset: 5, timeout: 1_500 })
     expect(messages).toHaveLength(1)
   })
 
   it('takes consumerTimeoutMillisWhenSuspend where the caller gives no timeout', async () => {
     const { cluster, pulls } = await setUp()
-    const consumer = await startedConsumer(cluster, { consumerTimeoutMillisWhenSuspend: 600 })
+    const consumer = await startedConsumer(cluster, { consumerTimeoutMillisWhenSuspend: 1_500 })
     await expect(consumer.pullBlockIfNotFound(queue, { offset: 5 })).resolves.toMatchObject({
       pullStatus: 'NO_NEW_MSG',
     })
@@ -95,7 +95,7 @@ describe('pullBlockIfNotFound', () => {
   it('drops what the broker answers to the first request after that, and the next call gets its own answer', async () => {
     const { cluster, held } = await setUp()
     const consumer = await startedConsumer(cluster)
-    await consumer.pullBlockIfNotFound(queue, { offset: 5, timeout: 600 })
+    await consumer.pullBlockIfNotFound(queue, { offset: 5, timeout: 1_500 })
     for (const [request, connection] of held.splice(0)) connection.answer(request, found)
     const pulling = consumer.pullBlockIfNotFound(queue, { offset: 5 })
     const [request, connection] = await until(() => held[0])
@@ -108,7 +108,9 @@ describe('pullBlockIfNotFound', () => {
     const { cluster, pulls } = await setUp()
     cluster.broker().scripts.set(Code.PULL, staySilent)
     const consumer = await startedConsumer(cluster)
-    const error = await rejectionOf(consumer.pullBlockIfNotFound(queue, { offset: 5, timeout: 80 }))
+    // What is short here is the time for answers, not that for the route.
+    await consumer.fetchSubscribeMessageQueues('T')
+    const error = await rejectionOf(consumer.pullBlockIfNotFound(queue, { offset: 5, timeout: 1_000 }))
     expect(error).toBeInstanceOf(RemotingError)
     expect(error).toMatchObject({ code: 'TIMEOUT' })
     expect(pulls()).toHaveLength(2)
@@ -156,5 +158,44 @@ describe('pullBlockIfNotFound', () => {
     const results = await Promise.all(pulling)
     expect(results.map((result) => result.messages[0]?.queueId)).toEqual([0, 1, 2, 3])
     expect(cluster.broker().server.connections).toHaveLength(1)
+  })
+
+  it('waits until a topic is known that was created a moment ago', async () => {
+    const { cluster, held } = await setUp()
+    const { nameServer } = cluster
+    const route = nameServer.routes.get('T')
+    if (route === undefined) throw new Error('the scripted cluster has no route')
+    nameServer.routes.delete('T')
+    const consumer = await startedConsumer(cluster)
+    const pulling = consumer.pullBlockIfNotFound(queue, { offset: 5 })
+    await until(() => nameServer.asked('T') >= 3)
+    nameServer.routes.set('T', route)
+    const [request, connection] = await until(() => held[0])
+    connection.answer(request, found)
+    await expect(pulling).resolves.toMatchObject({ pullStatus: 'FOUND' })
+  })
+
+  it('rejects for a topic that stays unknown, within its timeout, and at once when it is aborted', async () => {
+    const consumer = await startedConsumer(await scriptedCluster())
+    const missing = { ...queue, topic: 'Missing' }
+    const error = await rejectionOf(consumer.pullBlockIfNotFound(missing, { offset: 0, timeout: 1_500 }))
+    expect(error).toMatchObject({ name: 'ClientError', code: 'TOPIC_NOT_FOUND' })
+    const controller = new AbortController()
+    const aborted = rejectionOf(consumer.pullBlockIfNotFound(missing, { offset: 0, signal: controller.signal }))
+    await turns()
+    controller.abort()
+    expect(await aborted).toMatchObject({ name: 'ClientError', code: 'ABORTED' })
+  })
+
+  it('gives a NameServer that falls silent meanwhile no more than the rest of its time', async () => {
+    const cluster = await scriptedCluster()
+    const consumer = await startedConsumer(cluster)
+    let queries = 0
+    cluster.nameServer.onRouteRequest = () => ++queries > 2
+    const missing = { ...queue, topic: 'Missing' }
+    const error = await rejectionOf(consumer.pullBlockIfNotFound(missing, { offset: 0, timeout: 1_000 }))
+    // With all of its time again, the last query would have ended as one that had no answer at all.
+    expect(error).toMatchObject({ name: 'ClientError', code: 'TOPIC_NOT_FOUND' })
+    expect(queries).toBeGreaterThan(2)
   })
 })

@@ -2,13 +2,14 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
-import { DefaultProducer, type MessageQueue, PullConsumer } from '../../src/index.js'
+import { DefaultProducer, type MessageQueue, PullConsumer, sql } from '../../src/index.js'
 import { uniqueName } from '../support/names.js'
+import { PATIENCE } from '../support/patience.js'
 import { readTopic } from '../support/read-topic.js'
 
 describe('PullConsumer against a real broker', () => {
   const namesrvAddr = inject('namesrvAddr')
-  const producer = new DefaultProducer({ producerGroup: uniqueName('pg'), namesrvAddr })
+  const producer = new DefaultProducer({ producerGroup: uniqueName('pg'), namesrvAddr, ...PATIENCE })
   const consumer = new PullConsumer({ consumerGroup: uniqueName('cg'), namesrvAddr })
 
   /** A topic with `count` messages in one queue. */
@@ -50,6 +51,20 @@ describe('PullConsumer against a real broker', () => {
     expect(result.nextBeginOffset).toBeLessThanOrEqual(3)
   })
 
+  it('commits the first offsets of a group for all queues at once: the broker has each of them', async () => {
+    const { topic } = await queueWith(1)
+    const queues = await consumer.fetchSubscribeMessageQueues(topic)
+    expect(queues.length).toBeGreaterThan(3)
+    for (let i = 0; i < 40; i++) {
+      const fresh = new PullConsumer({ consumerGroup: uniqueName('cg'), namesrvAddr })
+      await fresh.start()
+      await Promise.all(queues.map((queue) => fresh.commitOffset(queue, 1)))
+      const offsets = await Promise.all(queues.map((queue) => fresh.fetchConsumeOffset(queue)))
+      await fresh.shutdown()
+      expect(offsets, `of group ${i}`).toEqual(queues.map(() => 1))
+    }
+  })
+
   it('filters by tag', async () => {
     const queue = await queueWith(20, (i) => `Tag${i % 4}`)
     const result = await consumer.pull(queue, { offset: 0, expression: 'Tag1 || Tag3' })
@@ -61,6 +76,22 @@ describe('PullConsumer against a real broker', () => {
 
     const none = await consumer.pull(queue, { offset: 0, expression: 'Nobody' })
     expect(none).toMatchObject({ pullStatus: 'NO_MATCHED_MSG', messages: [], nextBeginOffset: 20 })
+  })
+
+  it('filters by an SQL92 condition on properties', async () => {
+    const queue = await queueWith(1)
+    for (let price = 1; price <= 9; price++) {
+      await producer.send({ topic: queue.topic, body: String(price), properties: { price: String(price) } }, { queue })
+    }
+    await readTopic(consumer, queue.topic, 10)
+    const result = await consumer.pull(queue, { offset: 0, expression: sql('price BETWEEN 3 AND 5') })
+    expect(result.messages.map((message) => message.body.toString())).toEqual(['3', '4', '5'])
+    expect(result.nextBeginOffset).toBe(10)
+
+    const messages = consumer.messages(queue, { offset: 0, expression: sql('price > 7') })
+    const seen: string[] = []
+    for await (const { body } of messages) if (seen.push(body.toString()) === 2) break
+    expect(seen).toEqual(['8', '9'])
   })
 
   it('drops a message whose tag has the same hash as the wanted one', async () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { sql } from '../../src/client/subscription-data.js'
 import { BrokerError, ClientError, MessageError, RemotingError } from '../../src/errors.js'
 import type { MessageQueue } from '../../src/message/message.js'
 import { startedConsumer } from '../support/members-under-test.js'
@@ -57,6 +58,23 @@ describe('a pull', () => {
       maxMsgNums: '32',
       subscription: '*',
     })
+  })
+
+  it('asks for what an SQL92 condition selects, and tells brokers so', async () => {
+    const cluster = await clusterWith(answerPull(PULL_NOT_FOUND, { nextBeginOffset: 0 }))
+    const consumer = await startedConsumer(cluster)
+    // A tag of the same text is another wish.
+    await consumer.pull(queue, { offset: 0, expression: 'price' })
+    await consumer.pull(queue, { offset: 0, expression: sql('price') })
+    expect(
+      cluster
+        .broker()
+        .server.requestsOf(Code.PULL)
+        .map(({ extFields }) => extFields),
+    ).toMatchObject([
+      { subscription: 'price', expressionType: 'TAG' },
+      { subscription: 'price', expressionType: 'SQL92' },
+    ])
   })
 
   it('gives the messages that were found, whole', async () => {
@@ -131,7 +149,7 @@ describe('a pull', () => {
 
   it('ends at its own timeout', async () => {
     const cluster = await clusterWith(staySilent)
-    const consumer = await startedConsumer(cluster, { consumerPullTimeoutMillis: 50 })
+    const consumer = await startedConsumer(cluster, { consumerPullTimeoutMillis: 1_000 })
     expect(await rejectionOf(consumer.pull(queue, { offset: 0 }))).toMatchObject({ code: 'TIMEOUT' })
     expect(await rejectionOf(consumer.pull(queue, { offset: 0, timeout: 30 }))).toMatchObject({ code: 'TIMEOUT' })
   })
@@ -155,6 +173,7 @@ describe('a pull', () => {
     ['maxNums of 0', { offset: 0, maxNums: 0 }],
     ['maxNums of 1025', { offset: 0, maxNums: 1025 }],
     ['an expression without a tag', { offset: 0, expression: ' || ' }],
+    ['an expression that is none', { offset: 0, expression: { type: 'SQL', expression: 'a > 5' } }],
     ['a timeout that is no number', { offset: 0, timeout: Number.NaN }],
   ])('refuses %s before anything is sent', async (_what, options) => {
     const cluster = await clusterWith(answerPull(PULL_NOT_FOUND, { nextBeginOffset: 0 }))
@@ -296,7 +315,7 @@ describe('the replica that a broker suggests', () => {
     const consumer = await startedConsumer(cluster)
     await consumer.pull(queue, { offset: 0 })
     slave.scripts.set(Code.PULL, script)
-    const error = await rejectionOf(consumer.pull(queue, { offset: 0, timeout: 60 }))
+    const error = await rejectionOf(consumer.pull(queue, { offset: 0, timeout: 500 }))
     expect(error).toBeInstanceOf(RemotingError)
     await expect(consumer.pull(queue, { offset: 0 })).resolves.toMatchObject({ pullStatus: 'NO_NEW_MSG' })
     expect(pulls(master)).toBe(2)

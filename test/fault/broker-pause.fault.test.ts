@@ -54,7 +54,7 @@ test('calls to a broker that stops answering end at their deadline, the others g
 
   pause(paused)
   let isPending = true
-  const calls = Promise.allSettled(Array.from({ length: 50 }, (_, i) => ask(paused, i % 4, 1_000)))
+  const calls = Promise.allSettled(Array.from({ length: 50 }, (_, i) => ask(paused, i % 4, 3_000)))
   const settled = calls.then(() => {
     isPending = false
   })
@@ -85,7 +85,7 @@ test('calls to a broker that stops answering end at their deadline, the others g
   // Each queue holds another number of messages: an answer that reached the wrong call would show.
   const after = await Promise.all(Array.from({ length: 100 }, (_, i) => ask(paused, i % 4, 20_000)))
   expect(after.map((answer) => answer.header.offset)).toEqual(after.map((_, i) => (i % 4) + 1))
-  expect(channel.droppedAnswers).toBeGreaterThanOrEqual(50)
+  await until(() => channel.droppedAnswers >= 50)
   expect(channel.isOpen).toBe(true)
   expect(disconnects).toEqual([])
 })

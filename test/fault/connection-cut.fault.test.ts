@@ -122,7 +122,7 @@ test('sends recover from connections that swallow everything while new ones work
   const producer = await startProducer({
     namesrvAddr,
     addressMap: network.addressMap,
-    requestTimeout: 2_000,
+    requestTimeout: 5_000,
     sendTimeout: 60_000,
     retryTimesWhenSendFailed: 10,
   })

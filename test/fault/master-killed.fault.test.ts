@@ -1,30 +1,16 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type Cluster, type ClusterNode, startCluster } from '../support/cluster.js'
+import { expect, test } from 'vitest'
 import { uniqueName } from '../support/names.js'
 import { readTopic } from '../support/read-topic.js'
 import { rejectionOf, until } from '../support/until.js'
 import { copies, keepSending, SendHistory, startConsumer, startProducer } from './clients-under-test.js'
 import { createTopic } from './create-topic.js'
 import { kill } from './nodes-under-test.js'
+import { twoMasters } from './two-masters.js'
 
-let cluster: Cluster
-let victim: ClusterNode
-let other: ClusterNode
-
-beforeAll(async () => {
-  cluster = await startCluster({
-    route: 'java',
-    brokers: [{ name: 'broker-a' }, { name: 'broker-b' }],
-    config: { osPageCacheBusyTimeOutMills: '10000' },
-    log: () => {},
-  })
-  victim = cluster.broker('broker-a')
-  other = cluster.broker('broker-b')
-})
-
-afterAll(() => cluster?.stop())
+const masters = twoMasters()
 
 test('no send fails when one of two masters is killed, nothing acknowledged is lost, and the master is used again once it is back', async () => {
+  const { cluster, first: victim, second: other } = masters
   const topic = uniqueName('survive')
   await createTopic(cluster, topic)
   const { namesrvAddr } = cluster
@@ -62,6 +48,7 @@ test('no send fails when one of two masters is killed, nothing acknowledged is l
 })
 
 test('no send fails when a master is killed in the middle of 2,000 sends at once', async () => {
+  const { cluster, first: victim } = masters
   const topic = uniqueName('burst')
   await createTopic(cluster, topic)
   const { namesrvAddr } = cluster

@@ -2,12 +2,11 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { PullConsumer } from '../../src/index.js'
 import { type Cluster, type ClusterNode, startCluster } from '../support/cluster.js'
 import { readQueue } from '../support/read-topic.js'
-import { probe } from '../support/remoting-probe.js'
 import { rejectionOf, until } from '../support/until.js'
+import { brokerHas } from './broker-has.js'
 import { startConsumer, startProducer, works } from './clients-under-test.js'
 import { kill } from './nodes-under-test.js'
 
-const PULL_MESSAGE = 11
 const MESSAGES = 40
 
 let cluster: Cluster
@@ -27,24 +26,6 @@ beforeAll(async () => {
 
 afterAll(() => cluster?.stop())
 
-/** Whether the slave has a message of a queue. */
-async function slaveHas(topic: string, queueId: number, offset: number): Promise<boolean> {
-  const fields = {
-    consumerGroup: 'probe',
-    topic,
-    queueId: String(queueId),
-    queueOffset: String(offset),
-    maxMsgNums: '1',
-    sysFlag: '4',
-    commitOffset: '0',
-    suspendTimeoutMillis: '0',
-    subscription: '*',
-    subVersion: '0',
-    expressionType: 'TAG',
-  }
-  return (await probe(slave.address, { code: PULL_MESSAGE, fields }, { timeout: 5_000 })).code === 0
-}
-
 async function bodies(consumer: PullConsumer, topic: string): Promise<string[]> {
   const messages = await readQueue(consumer, { topic, brokerName: master.name, queueId: 0 })
   return messages.map((message) => message.body.toString())
@@ -61,10 +42,12 @@ test('pulls go on from the slave while the master is gone, sends say that there 
   for (const body of sent) await producer.send({ topic, body }, { queue })
   const first = await consumer.pull(queue, { offset: 0, maxNums: 10 })
   expect(first.messages.map((message) => message.body.toString())).toEqual(sent.slice(0, 10))
-  await until(() => slaveHas(topic, 0, MESSAGES - 1), 30_000)
+  await until(() => brokerHas(slave, topic, 0, MESSAGES - 1), 30_000)
 
   await kill(master)
   await until(() => works(() => consumer.pull(queue, { offset: first.nextBeginOffset })), 30_000)
+  // Pulls know the slave at once. Where a queue begins and ends is asked of the master, until the route says that it is gone.
+  await until(() => works(() => consumer.minOffset(queue)), 30_000)
   expect(await bodies(consumer, topic)).toEqual(sent)
   const rest = await consumer.pull(queue, { offset: 10 })
   expect(rest.messages.map((message) => message.body.toString())).toEqual(sent.slice(10))
@@ -78,6 +61,8 @@ test('pulls go on from the slave while the master is gone, sends say that there 
 
   await master.restart()
   await until(() => works(() => producer.send({ topic, body: 'again' }, { queue })), 30_000)
+  // Its connection to the master may come a little later than the producer's.
+  await until(() => works(() => consumer.maxOffset(queue)), 30_000)
   await until(async () => (await consumer.maxOffset(queue)) === MESSAGES + 1, 30_000)
   expect(await bodies(consumer, topic)).toEqual([...sent, 'again'])
 })

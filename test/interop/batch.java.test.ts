@@ -9,6 +9,7 @@ import { interopMessage, toMessage } from '../support/interop-messages.js'
 import { uniqueName } from '../support/names.js'
 import { type Oracle, startOracle } from '../support/oracle.js'
 import type { MessageSpec } from '../support/oracle-verbs.js'
+import { PATIENCE } from '../support/patience.js'
 import { readTopic } from '../support/read-topic.js'
 
 const { ROCKETMQ_VERSION = '' } = process.env
@@ -45,6 +46,8 @@ function specOf(batch: number, part: number): MessageSpec {
   const index = batch * PARTS + part
   return {
     ...interopMessage({ seed: 12, takesLargest: false }, index),
+    // Only a batch with one tag for all can be stored as one message and still be found by it.
+    tags: `Tag${batch}`,
     body: { text: `batch ${batch} part ${part} 世界` },
   }
 }
@@ -86,7 +89,11 @@ function expectParts(messages: readonly MessageExt[], stored: number): void {
 
 /** Sends the batches by this client, and answers with the ids that it gave to their parts. */
 async function sendBatches(topic: string): Promise<string[]> {
-  const producer = new DefaultProducer({ producerGroup: uniqueName('pg'), namesrvAddr: cluster.namesrvAddr })
+  const producer = new DefaultProducer({
+    producerGroup: uniqueName('pg'),
+    namesrvAddr: cluster.namesrvAddr,
+    ...PATIENCE,
+  })
   onTestFinished(() => producer.shutdown())
   await producer.start()
   // By the answer to this one the producer knows what the broker can do.

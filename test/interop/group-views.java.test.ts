@@ -3,6 +3,7 @@ import { DefaultProducer, type MessageQueue, PullConsumer } from '../../src/inde
 import { type Cluster, startCluster } from '../support/cluster.js'
 import { uniqueName } from '../support/names.js'
 import { type Oracle, OracleError, startOracle } from '../support/oracle.js'
+import { PATIENCE } from '../support/patience.js'
 import { readTopic } from '../support/read-topic.js'
 import { rejectionOf, until } from '../support/until.js'
 
@@ -22,7 +23,7 @@ afterAll(async () => {
 })
 
 async function startProducer(producerGroup: string): Promise<DefaultProducer> {
-  const producer = new DefaultProducer({ producerGroup, namesrvAddr: cluster.namesrvAddr })
+  const producer = new DefaultProducer({ producerGroup, namesrvAddr: cluster.namesrvAddr, ...PATIENCE })
   onTestFinished(() => producer.shutdown())
   await producer.start()
   return producer

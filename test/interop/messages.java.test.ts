@@ -29,9 +29,10 @@ function expectSizes({ bytes, largest }: InteropReport): void {
   expect(bytes).toBeLessThan(300 * MIB)
 }
 
-test('10,000 messages of this client are read back by the Java client and by this one with every field the same', async () => {
+test('10,000 messages of this client, those from 4 KiB on compressed, are read back by the Java client and by this one with every field the same', async () => {
   const report = await sendToJava(run(SEED, 10_000))
-  expect(report).toMatchObject({ messages: 10_000, compressed: 0 })
+  expect(report.messages).toBe(10_000)
+  expect(report.compressed).toBeGreaterThan(300)
   expect(report.batches).toBeGreaterThan(50)
   expectSizes(report)
 }, 300_000)

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { decodeBatch } from '../../src/codec/batch-codec.js'
 import { UniqueIdGenerator } from '../../src/codec/message-id.js'
 import { decodeProperties } from '../../src/codec/properties.js'
 import { ClientError } from '../../src/errors.js'
@@ -86,7 +87,6 @@ describe('properties', () => {
         keys: ['k1', 'k2'],
         shardingKey: 's',
         delayLevel: 3,
-        priority: 0,
         waitStoreMsgOk: false,
         properties: { a: 'b', größe: '大 😀' },
       }),
@@ -95,7 +95,6 @@ describe('properties', () => {
       KEYS: 'k1 k2',
       __SHARDINGKEY: 's',
       DELAY: '3',
-      _SYS_MSG_PRIORITY_: '0',
       WAIT: 'false',
       a: 'b',
       größe: '大 😀',
@@ -106,6 +105,20 @@ describe('properties', () => {
     expect(properties({ delayMs: 1_500 })).toMatchObject({ TIMER_DELAY_MS: '1500' })
     expect(properties({ deliverAt: 1_700_000_000_000 })).toMatchObject({ TIMER_DELIVER_MS: '1700000000000' })
     expect(properties({ deliverAt: new Date(5) })).toMatchObject({ TIMER_DELIVER_MS: '5' })
+  })
+
+  it('hold a priority', () => {
+    expect(properties({ priority: 0 })).toMatchObject({ _SYS_MSG_PRIORITY_: '0' })
+  })
+
+  it.each([
+    { delayLevel: 1, delayMs: 1 },
+    { delayMs: 1, deliverAt: 1 },
+    { deliverAt: 1, priority: 0 },
+    { delayLevel: 1, priority: 1 },
+  ])('hold no two of which a broker would drop one: %j', (fields) => {
+    const [first, second] = Object.keys(fields)
+    expect(refusal(() => encode(fields)).message).toContain(`a message has ${first} and ${second}`)
   })
 
   it('leave out what is empty', () => {
@@ -221,17 +234,27 @@ describe('other fields', () => {
 describe('a batch', () => {
   const batch = (messages: unknown, maxMessageSize = MAX_SIZE) => toBatch(messages as Message[], maxMessageSize, ids)
   const message = (fields: Record<string, unknown> = {}) => ({ topic: 'T', body: 'x', ...fields })
+  const partsOf = (body: Uint8Array) => decodeBatch(Buffer.from(body))
 
   it('gives every message an id of its own, and names them in its own', () => {
-    const { parts, uniqKey } = batch([message(), message(), message()])
-    const partIds = parts.map((part) => decodeProperties(part.properties).UNIQ_KEY)
+    const { body, uniqKey } = batch([message(), message(), message()])
+    const partIds = partsOf(body).map((part) => decodeProperties(part.rawProperties.toString()).UNIQ_KEY)
     expect(new Set(partIds).size).toBe(3)
     expect(uniqKey).toBe(partIds.join(','))
   })
 
   it('may be one message', () => {
-    expect(batch([message()]).parts).toHaveLength(1)
+    expect(partsOf(batch([message()]).body)).toHaveLength(1)
   })
+
+  it.each([Buffer.from('before'), new Uint8Array(Buffer.from('before'))])(
+    'has copies of the bodies: what the caller does with them afterwards changes nothing',
+    (body) => {
+      const given = batch([message({ body }), message({ body: 'text' })])
+      body.fill(0)
+      expect(partsOf(given.body).map((part) => part.body.toString())).toEqual(['before', 'text'])
+    },
+  )
 
   it.each([[], undefined, null, message(), 'text'])('must be a list with at least one message: not %j', (messages) => {
     expect(refusal(() => batch(messages)).message).toContain('a list with at least one')
@@ -258,8 +281,8 @@ describe('a batch', () => {
 
   it('may take maxMessageSize bytes as it goes over the wire, and not one more', () => {
     const parts = [message({ body: 'a'.repeat(100) }), message({ body: 'b'.repeat(200) })]
-    const size = batch(parts).parts.reduce((sum, part) => sum + 22 + part.body.length + part.properties.length, 0)
-    expect(batch(parts, size).parts).toHaveLength(2)
+    const size = batch(parts).body.length
+    expect(partsOf(batch(parts, size).body)).toHaveLength(2)
     const error = refusal(() => batch(parts, size - 1))
     expect(error.code).toBe('MESSAGE_TOO_LARGE')
     expect(error.message).toContain(`${size} bytes, ${size - 1} are allowed`)

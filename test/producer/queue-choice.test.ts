@@ -1,8 +1,12 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { ClientError } from '../../src/errors.js'
+import { silentLogger } from '../../src/logger.js'
 import type { MessageQueue } from '../../src/message/message.js'
 import type { MessageQueueSelector } from '../../src/producer/queue-selector.js'
-import { startedProducer } from '../support/members-under-test.js'
+import { TopicQueues } from '../../src/producer/topic-queues.js'
+import { LatencyFaultTolerance } from '../../src/route/latency-fault-tolerance.js'
+import { TopicRoute } from '../../src/route/topic-route.js'
+import { connected, startedProducer } from '../support/members-under-test.js'
 import {
   brokerData,
   Code,
@@ -12,7 +16,7 @@ import {
   type ScriptedCluster,
   scriptedCluster,
 } from '../support/scripted-cluster.js'
-import { scriptedServer, unusedAddress } from '../support/scripted-server.js'
+import { type Script, scriptedServer, unusedAddress } from '../support/scripted-server.js'
 import { rejectionOf, until } from '../support/until.js'
 
 const message = { topic: 'T', body: 'x' }
@@ -31,7 +35,7 @@ function queue(brokerName: string, queueId: number): MessageQueue {
 /** Two brokers in the route, of which the second one is not there. */
 async function halfDeadCluster(): Promise<{ cluster: ScriptedCluster; deadAddress: string }> {
   const cluster = await scriptedCluster()
-  const deadAddress = await unusedAddress()
+  const deadAddress = unusedAddress()
   const body = routeBody({
     queueDatas: [queueData('broker-a'), queueData('broker-b')],
     brokerDatas: [brokerData('broker-a', { 0: cluster.broker().address }), brokerData('broker-b', { 0: deadAddress })],
@@ -92,12 +96,12 @@ describe('sends without a queue of their own', () => {
 
   it('come back to a broker that can be reached again', async () => {
     const { cluster, deadAddress } = await halfDeadCluster()
-    const producer = await startedProducer(cluster)
+    const back = await scriptedServer({ script: cluster.broker().server.script })
+    let isBack = false
+    const addressMap = (address: string) => (isBack && address === deadAddress ? back.address : address)
+    const producer = await startedProducer(cluster, { addressMap })
     await producer.send(message)
-    const back = await scriptedServer({
-      port: Number(deadAddress.split(':')[1]),
-      script: cluster.broker().server.script,
-    })
+    isBack = true
     await until(async () => {
       await producer.send(message)
       return back.requestsOf(Code.SEND).length > 0
@@ -144,6 +148,206 @@ describe('sends without a queue of their own', () => {
       await producer.send(message)
       return perQueue(cluster.broker())[5]
     })
+  })
+})
+
+/** A route with two queues on each broker. */
+function routeOf(...brokerNames: string[]): TopicRoute {
+  return new TopicRoute('T', {
+    orderTopicConf: undefined,
+    topicQueueMappings: [],
+    queueDatas: brokerNames.map((brokerName) => ({
+      brokerName,
+      readQueueNums: 2,
+      writeQueueNums: 2,
+      perm: 6,
+      topicSysFlag: 0,
+    })),
+    brokerDatas: brokerNames.map((brokerName) => ({
+      cluster: 'c',
+      brokerName,
+      brokerAddrs: new Map([[0, `${brokerName}:10911`]]),
+    })),
+  })
+}
+
+/** Any failure is an hour of isolation; there is no detector. */
+function hourOfIsolation(): LatencyFaultTolerance {
+  const settings = {
+    latencyMax: [1_000],
+    notAvailableDuration: [3_600_000],
+    startDetector: false,
+    detectInterval: 2_000,
+    detectTimeout: 200,
+  }
+  return new LatencyFaultTolerance(settings, { addressOf: () => undefined, detect: async () => false }, silentLogger)
+}
+
+describe('the turns of a topic', () => {
+  const route = routeOf('broker-a', 'broker-b', 'broker-c')
+  const everywhere = () => true
+
+  /** How often each queue is chosen in 60 turns. */
+  function turns(
+    faults: LatencyFaultTolerance | undefined,
+    { avoid, isConnected = everywhere }: { avoid?: string; isConnected?: (queue: MessageQueue) => boolean } = {},
+  ): Record<string, number> {
+    const queues = new TopicQueues()
+    const counts: Record<string, number> = {}
+    for (let i = 0; i < 60; i++) {
+      const chosen = queues.next(route, avoid, isConnected, faults)
+      const name = `${chosen?.brokerName.slice(-1)}${chosen?.queueId}`
+      counts[name] = (counts[name] ?? 0) + 1
+    }
+    return counts
+  }
+
+  const all = { a0: 10, a1: 10, b0: 10, b1: 10, c0: 10, c1: 10 }
+
+  it('are even while no broker is slow, with latency fault tolerance and without', () => {
+    expect(turns(undefined)).toEqual(all)
+    expect(turns(hourOfIsolation())).toEqual(all)
+  })
+
+  it('leave out a broker that is unavailable, and are even among the others', () => {
+    const faults = hourOfIsolation()
+    faults.update('broker-b', 5, true, true)
+    expect(turns(faults)).toEqual({ a0: 15, a1: 15, c0: 15, c1: 15 })
+  })
+
+  it('leave out the broker that failed last, and those that are unavailable', () => {
+    const faults = hourOfIsolation()
+    faults.update('broker-b', 5, true, true)
+    expect(Object.keys(turns(faults, { avoid: 'broker-a' })).sort()).toEqual(['c0', 'c1'])
+  })
+
+  it('leave out a broker without a connection, and those that are unavailable', () => {
+    const faults = hourOfIsolation()
+    faults.update('broker-b', 5, true, true)
+    const isConnected = ({ brokerName }: MessageQueue) => brokerName !== 'broker-c'
+    expect(turns(faults, { isConnected })).toEqual({ a0: 30, a1: 30 })
+  })
+
+  it('go to brokers that are reachable, while none is available', () => {
+    const faults = hourOfIsolation()
+    faults.update('broker-a', 5, true, false)
+    faults.update('broker-b', 5, true, true)
+    faults.update('broker-c', 5, true, true)
+    expect(turns(faults)).toEqual({ b0: 15, b1: 15, c0: 15, c1: 15 })
+    expect(Object.keys(turns(faults, { avoid: 'broker-b' })).sort()).toEqual(['c0', 'c1'])
+  })
+
+  it('go to all that have a connection, while none is available and none reachable', () => {
+    const faults = hourOfIsolation()
+    for (const name of ['broker-a', 'broker-b', 'broker-c']) faults.update(name, 5, true, false)
+    expect(turns(faults)).toEqual(all)
+    const isConnected = ({ brokerName }: MessageQueue) => brokerName !== 'broker-c'
+    expect(turns(faults, { isConnected })).toEqual({ a0: 15, a1: 15, b0: 15, b1: 15 })
+  })
+
+  it('prefer a broker that is unavailable to one without a connection', () => {
+    const faults = hourOfIsolation()
+    faults.update('broker-a', 5, true, false)
+    expect(turns(faults, { isConnected: ({ brokerName }) => brokerName === 'broker-a' })).toEqual({ a0: 30, a1: 30 })
+  })
+
+  it.each([undefined, hourOfIsolation()])('are even also while no broker has a connection', (faults) => {
+    faults?.update('broker-b', 5, true, true)
+    expect(turns(faults, { isConnected: () => false })).toEqual(all)
+  })
+
+  it.each([undefined, hourOfIsolation()])(
+    'come back to the broker that failed last when it is the only one',
+    (faults) => {
+      faults?.update('broker-a', 5, true, true)
+      const queues = new TopicQueues()
+      const chosen = Array.from({ length: 50 }, () => queues.next(routeOf('broker-a'), 'broker-a', everywhere, faults))
+      expect(new Set(chosen.map((each) => each?.queueId))).toEqual(new Set([0, 1]))
+    },
+  )
+
+  it.each([undefined, hourOfIsolation()])('end when a route has no queue', (faults) => {
+    faults?.update('broker-a', 5, true, true)
+    expect(new TopicQueues().next(routeOf(), undefined, everywhere, faults)).toBeUndefined()
+  })
+})
+
+describe('with latency fault tolerance, sends', () => {
+  const BUSY = 2
+  const MESSAGE_ILLEGAL = 13
+  const refuse =
+    (code: number): Script =>
+    (request, connection) =>
+      connection.answer(request, { code, remark: 'no' })
+
+  it('leave a broker alone after one refusal, as long as the table says', async () => {
+    const cluster = await scriptedCluster(['broker-a', 'broker-b'])
+    const producer = await startedProducer(cluster, { latencyFaultTolerance: true })
+    await connected(producer)
+    cluster.broker(0).scripts.set(Code.SEND, refuse(BUSY))
+    await until(async () => {
+      await producer.send(message)
+      return cluster.broker(0).sends.length > 0
+    })
+    cluster.broker(0).scripts.delete(Code.SEND)
+    for (let i = 0; i < 40; i++) await producer.send(message)
+    expect(cluster.broker(0).sends).toHaveLength(1)
+  })
+
+  it('come back to the broker when its time is over', async () => {
+    const cluster = await scriptedCluster(['broker-a', 'broker-b'])
+    const latencyFaultTolerance = { latencyMax: [5_000], notAvailableDuration: [100] }
+    const producer = await startedProducer(cluster, { latencyFaultTolerance })
+    await connected(producer)
+    cluster.broker(0).scripts.set(Code.SEND, refuse(BUSY))
+    await until(async () => {
+      await producer.send(message)
+      return cluster.broker(0).sends.length > 0
+    })
+    cluster.broker(0).scripts.delete(Code.SEND)
+    await until(async () => (await producer.send(message)).messageQueue.brokerName === 'broker-a')
+  })
+
+  it('do not blame the broker for a message that it refuses for good', async () => {
+    const cluster = await scriptedCluster(['broker-a', 'broker-b'])
+    const producer = await startedProducer(cluster, { latencyFaultTolerance: true })
+    await connected(producer)
+    cluster.broker(0).scripts.set(Code.SEND, refuse(MESSAGE_ILLEGAL))
+    const ends = await Promise.allSettled(Array.from({ length: 40 }, () => producer.send(message)))
+    expect(ends.filter(({ status }) => status === 'rejected')).toHaveLength(20)
+    expect(cluster.broker(0).sends).toHaveLength(20)
+  })
+
+  it('go to the broker that the detector finds well again, while all are unavailable', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+    onTestFinished(() => void vi.useRealTimers())
+    const cluster = await scriptedCluster(['broker-a', 'broker-b'])
+    const latencyFaultTolerance = {
+      latencyMax: [5_000],
+      notAvailableDuration: [3_600_000],
+      startDetector: true,
+      detectTimeout: 5_000,
+    }
+    const news: string[] = []
+    const logger = { ...silentLogger, info: (text: string) => void news.push(text) }
+    const options = { latencyFaultTolerance, logger, retryTimesWhenSendFailed: 0 }
+    const producer = await startedProducer(cluster, options)
+    await connected(producer)
+    await producer.send(message)
+    for (const broker of cluster.brokers) broker.scripts.set(Code.SEND, refuse(BUSY))
+    cluster.broker(0).scripts.set(Code.MAX_OFFSET, refuse(BUSY))
+    cluster.broker(1).scripts.set(Code.MAX_OFFSET, (request, connection) => {
+      connection.answer(request, { fields: { offset: 7 } })
+    })
+    for (const name of ['broker-a', 'broker-b']) await rejectionOf(producer.send(message, { queue: queue(name, 0) }))
+    vi.advanceTimersByTime(3_000)
+    await until(() => news.includes('broker broker-b is reachable again'))
+    const [asked] = cluster.broker(1).server.requestsOf(Code.MAX_OFFSET)
+    expect([asked?.field('topic'), asked?.field('queueId')]).toEqual(['T', '0'])
+
+    for (const broker of cluster.brokers) broker.scripts.delete(Code.SEND)
+    const results = await Promise.all(Array.from({ length: 20 }, () => producer.send(message)))
+    expect(new Set(results.map(({ messageQueue }) => messageQueue.brokerName))).toEqual(new Set(['broker-b']))
   })
 })
 

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { decodeBatch } from '../../src/codec/batch-codec.js'
 import { decodeProperties } from '../../src/codec/properties.js'
 import { ClientError } from '../../src/errors.js'
+import { silentLogger } from '../../src/logger.js'
 import { startedProducer } from '../support/members-under-test.js'
 import { brokerData, Code, queueData, routeBody, ScriptedBroker, scriptedCluster } from '../support/scripted-cluster.js'
 import { ONEWAY, scriptedServer, staySilent, unusedAddress } from '../support/scripted-server.js'
@@ -34,6 +35,26 @@ describe('what a send writes', () => {
     expect(Number(bornTimestamp)).toBeGreaterThanOrEqual(before)
     expect(Object.keys(decodeProperties(properties ?? ''))).toEqual(['UNIQ_KEY', 'WAIT'])
     expect(request.body.toString()).toBe('x')
+  })
+
+  it('is kept from what befalls the messages later: whoever takes them down harms neither the send nor its connection', async () => {
+    const cluster = await scriptedCluster()
+    const broker = cluster.broker()
+    const errors: string[] = []
+    const logger = { ...silentLogger, error: (what: string) => void errors.push(what) }
+    const producer = await startedProducer(cluster, { messageTrace: true, logger })
+    const held: (() => void)[] = []
+    broker.scripts.set(Code.SEND_BATCH, (request, connection) => held.push(() => broker.store(request, connection)))
+    const messages = [{ ...message }, { ...message }]
+    const sending = producer.sendBatch(messages)
+    await until(() => held.length === 1)
+    const connections = broker.server.connections.length
+    Object.assign(messages[1] ?? {}, { body: null })
+    held[0]?.()
+    expect(await sending).toMatchObject({ sendStatus: 'SEND_OK' })
+    expect(errors).toEqual(['an attempt to send could not be taken down'])
+    await producer.send(message)
+    expect(broker.server.connections).toHaveLength(connections)
   })
 
   it("names the producer's own template topic and queue count", async () => {
@@ -84,7 +105,7 @@ describe('what a send writes', () => {
       'T',
       routeBody({
         queueDatas: [queueData('broker-a')],
-        brokerDatas: [brokerData('broker-a', { 0: await unusedAddress() })],
+        brokerDatas: [brokerData('broker-a', { 0: unusedAddress() })],
       }),
     )
     const producer = await startedProducer(cluster)
@@ -240,9 +261,8 @@ describe('shutdown', () => {
     const shutdown = producer.shutdown().then(() => {
       isDown = true
     })
-    for (const call of [producer.send(message), producer.sendBatch([message]), producer.sendOneway(message)]) {
-      expect(await rejectionOf(call)).toMatchObject({ code: 'CLOSED' })
-    }
+    const calls = [producer.send(message), producer.sendBatch([message]), producer.sendOneway(message)]
+    for (const error of await Promise.all(calls.map(rejectionOf))) expect(error).toMatchObject({ code: 'CLOSED' })
     await turns()
     expect(isDown).toBe(false)
     for (const answer of held) answer()

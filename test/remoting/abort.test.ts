@@ -8,6 +8,22 @@ import { rejectionOf, turns, until } from '../support/until.js'
 
 const REASON = new Error('the user went away')
 
+describe('what is no AbortSignal', () => {
+  it.each([new AbortController(), {}, 'signal', null])('is refused as such: %s', async (given) => {
+    const server = await scriptedServer()
+    const client = remotingClient()
+    const signal = given as AbortSignal
+    const refusal = { code: 'INVALID_ARGUMENT', message: expect.stringContaining('an AbortSignal is expected') }
+    for (let i = 0; i < 2; i++) {
+      // Without a connection, and with one.
+      expect(await rejectionOf(client.invoke(server.address, ask, {}, { signal }))).toMatchObject(refusal)
+      expect(await rejectionOf(client.invokeOneway(server.address, ask, {}, { signal }))).toMatchObject(refusal)
+      await client.connect(server.address)
+    }
+    expect(await rejectionOf(withDeadline(Promise.resolve(), 1_000, signal, 'it', () => REASON))).toMatchObject(refusal)
+  })
+})
+
 describe('an AbortSignal', () => {
   it('that fired before the call keeps it from being sent', async () => {
     const server = await scriptedServer()
@@ -33,7 +49,7 @@ describe('an AbortSignal', () => {
   })
 
   it('that fired before the call leaves no rejection unhandled when the address is in back-off', async () => {
-    const address = await unusedAddress()
+    const address = unusedAddress()
     const client = remotingClient()
     await rejectionOf(client.invoke(address, ask, {}))
     // Vitest fails the run for a rejection that nobody handles.

@@ -32,6 +32,10 @@ describe('parseAddress', () => {
     'http://a:1',
     'u@a:1',
     '[]:1',
+    'a\0b:1',
+    '\u0000\u0000\ufffd\ufffd0.0.1:10911',
+    'a\u007f:1',
+    'a\ufffd:1',
     'null',
   ])('refuses %j', (address) => {
     expect(() => parseAddress(address, 'namesrvAddr')).toThrow(ClientError)

@@ -113,6 +113,18 @@ describe('a server that does not read', () => {
     }
   })
 
+  it('is none that reads: thousands of calls that start together all get there', async () => {
+    const server = await scriptedServer()
+    const client = remotingClient({ sendBufferSize: SEND_BUFFER_SIZE })
+    const body = Buffer.alloc(4 * 1024, 1)
+    const calls = Array.from({ length: 2_000 }, (_, i) =>
+      client.invoke(server.address, ask, { text: `${i}` }, { body }),
+    )
+    const codes = new Set((await Promise.all(calls)).map(({ code }) => code))
+    expect([...codes]).toEqual([0])
+    expect(server.requests.map((request) => request.field('text'))).toEqual(calls.map((_, i) => `${i}`))
+  })
+
   it('does not make the client keep answers to its requests without end', async () => {
     const server = await scriptedServer({ isPaused: true })
     const client = remotingClient({ sendBufferSize: SEND_BUFFER_SIZE })

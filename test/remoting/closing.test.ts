@@ -108,7 +108,7 @@ describe('shutdown', () => {
   })
 
   it('ends the back-off of an address that can not be reached', async () => {
-    const address = await unusedAddress()
+    const address = unusedAddress()
     const client = remotingClient()
     const failed = vi.fn()
     client.on('connectFailed', failed)
@@ -139,7 +139,7 @@ describe('shutdown', () => {
 
   it('leaves no socket and no timer, whatever was going on', async () => {
     const [live, silent] = [await scriptedServer(), await scriptedServer({ script: staySilent })]
-    const [stuck, refused] = [await stuckServer(), await unusedAddress()]
+    const [stuck, refused] = [await stuckServer(), unusedAddress()]
     await turns()
     const before = activeResources()
     const client = remotingClient()
@@ -160,7 +160,7 @@ describe('listeners that throw', () => {
     const error = vi.fn()
     const nothing = () => undefined
     const server = await scriptedServer()
-    const refused = await unusedAddress()
+    const refused = unusedAddress()
     const client = remotingClient({ logger: { debug: nothing, info: nothing, warn: nothing, error } })
     const fail = () => {
       throw new Error('from a listener')

@@ -14,10 +14,11 @@ describe('a half-open connection', () => {
       },
     })
     const client = remotingClient()
+    await client.connect(server.address)
     expect(await rejectionOf(client.invoke(server.address, ask, {}, { timeout: 60 }))).toMatchObject({
       code: 'TIMEOUT',
     })
-    const response = await until(() => client.invoke(server.address, ask, {}, { timeout: 60 }).catch(() => undefined))
+    const response = await until(() => client.invoke(server.address, ask, {}).catch(() => undefined))
     expect(response.command.remark).toBe('second')
     expect(server.connections).toHaveLength(2)
     await until(() => server.connection(0).isClosed)
@@ -30,6 +31,7 @@ describe('a half-open connection', () => {
       },
     })
     const client = remotingClient()
+    await client.connect(server.address)
     const patient = rejectionOf(client.invoke(server.address, ask, {}, { timeout: 60_000 }))
     await rejectionOf(client.invoke(server.address, ask, {}, { timeout: 60 }))
     const error = await patient
@@ -47,6 +49,7 @@ describe('a half-open connection', () => {
     const events: string[] = []
     client.on('connect', () => events.push('connect'))
     client.on('disconnect', ({ error }) => events.push(`disconnect ${error?.code}`))
+    await client.connect(server.address)
     await rejectionOf(client.invoke(server.address, ask, {}, { timeout: 60 }))
     await until(() => events.length === 3)
     expect(events).toEqual(['connect', 'connect', 'disconnect CONNECTION_CLOSED'])
@@ -60,6 +63,7 @@ describe('a half-open connection', () => {
       },
     })
     const client = remotingClient()
+    await client.connect(server.address)
     const call = rejectionOf(client.invoke(server.address, ask, { text: 'never answered' }, { timeout: 100 }))
     for (let i = 0; i < 10; i++) await client.invoke(server.address, ask, {})
     expect(await call).toMatchObject({ code: 'TIMEOUT' })
@@ -78,6 +82,7 @@ describe('a connection that is silent for a reason', () => {
       },
     })
     const client = remotingClient()
+    await client.connect(server.address)
     const patient = client.invoke(server.address, ask, { text: 'held' }, { timeout: 60_000 })
     const error = await rejectionOf(client.invoke(server.address, ask, { text: 'held' }, { timeout: 60 }))
     expect(error).toMatchObject({ code: 'TIMEOUT' })
@@ -91,6 +96,7 @@ describe('a connection that is silent for a reason', () => {
   it('is kept when the server is silent on every connection', async () => {
     const server = await scriptedServer({ script: staySilent })
     const client = remotingClient()
+    await client.connect(server.address)
     for (let i = 0; i < 3; i++) await rejectionOf(client.invoke(server.address, ask, {}, { timeout: 50 }))
     await until(() => server.requests.filter(isProbe).length > 0)
     await until(() => server.openConnections.length === 1)
@@ -103,6 +109,7 @@ describe('a connection that is silent for a reason', () => {
   it('costs one probe at a time, however many calls time out', async () => {
     const server = await scriptedServer({ script: staySilent })
     const client = remotingClient()
+    await client.connect(server.address)
     const calls = Array.from({ length: 200 }, (_, i) =>
       rejectionOf(client.invoke(server.address, ask, {}, { timeout: 40 + (i % 20) })),
     )
@@ -113,6 +120,7 @@ describe('a connection that is silent for a reason', () => {
   it('is kept when a second connection can not be opened', async () => {
     const server = await scriptedServer({ script: staySilent })
     const client = remotingClient({ addressMap: (address) => (server.connections.length === 0 ? address : 'nowhere') })
+    await client.connect(server.address)
     await rejectionOf(client.invoke(server.address, ask, {}, { timeout: 50 }))
     server.script = (request, connection) => connection.answer(request)
     await client.invoke(server.address, ask, {})
@@ -124,6 +132,7 @@ describe('a shutdown while a probe is under way', () => {
   it('leaves no connection and no timer behind', async () => {
     const server = await scriptedServer({ script: staySilent })
     const client = remotingClient()
+    await client.connect(server.address)
     await rejectionOf(client.invoke(server.address, ask, {}, { timeout: 50 }))
     await until(() => server.connections.length === 2)
     await client.shutdown()
@@ -133,6 +142,7 @@ describe('a shutdown while a probe is under way', () => {
   it('leaves none either when it comes just as the probe dials', async () => {
     const server = await scriptedServer({ script: staySilent })
     const client = remotingClient()
+    await client.connect(server.address)
     await rejectionOf(client.invoke(server.address, ask, {}, { timeout: 50 }))
     await client.shutdown()
     await until(() => server.openConnections.length === 0)

@@ -146,7 +146,7 @@ describe('GO_AWAY', () => {
   })
 
   it('is the reason when there is no new connection to be had', async () => {
-    const target = { address: await unusedAddress() }
+    const target = { address: unusedAddress() }
     const server = await goAwayOn(() => true)
     const unused = target.address
     target.address = server.address

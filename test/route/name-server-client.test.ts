@@ -11,7 +11,7 @@ import { rejectionOf, until } from '../support/until.js'
 function nameServers(addresses: readonly string[]): NameServerClient {
   vi.spyOn(Math, 'random').mockReturnValueOnce(0)
   onTestFinished(() => void vi.restoreAllMocks())
-  return new NameServerClient(remotingClient(), addresses)
+  return new NameServerClient(remotingClient(), { addresses })
 }
 
 const header = { topic: 'T', acceptStandardJsonOnly: true }
@@ -36,14 +36,14 @@ describe('several NameServers', () => {
     const servers = [await withTopic(), await withTopic(), await withTopic()]
     const addresses = servers.map((server) => server.address)
     await until(async () => {
-      await ask(new NameServerClient(remotingClient(), addresses))
+      await ask(new NameServerClient(remotingClient(), { addresses }))
       return servers.every((server) => server.asked('T') > 0)
     })
   })
 
   it('are asked in turn until one answers: the first one refuses connections', async () => {
     const second = await withTopic()
-    const client = nameServers([await unusedAddress(), second.address])
+    const client = nameServers([unusedAddress(), second.address])
     expect((await ask(client)).address).toBe(second.address)
   })
 
@@ -79,13 +79,13 @@ describe('several NameServers', () => {
 
   it('serve many questions at once while one of them is dead', async () => {
     const second = await withTopic()
-    const client = nameServers([await unusedAddress(), second.address])
+    const client = nameServers([unusedAddress(), second.address])
     const responses = await Promise.all(Array.from({ length: 50 }, () => ask(client)))
     expect(responses.map((response) => response.address)).toEqual(Array(50).fill(second.address))
   })
 
   it('give an error that names all of them, with their reasons, when none answers', async () => {
-    const [refusing, silent] = [await unusedAddress(), await scriptedServer({ script: staySilent })]
+    const [refusing, silent] = [unusedAddress(), await scriptedServer({ script: staySilent })]
     const error = await rejectionOf(ask(nameServers([refusing, silent.address]), 150))
     expect(error).toBeInstanceOf(RemotingError)
     expect(error).toMatchObject({ code: 'TIMEOUT', retryable: true })
@@ -106,7 +106,7 @@ describe('a NameServer', () => {
   })
 
   it('that is the only one gives its own error', async () => {
-    const address = await unusedAddress()
+    const address = unusedAddress()
     const error = await rejectionOf(ask(nameServers([address])))
     expect(error).toMatchObject({ code: 'CONNECT_FAILED', address })
     expect(error.message).not.toContain('no NameServer of')

@@ -18,7 +18,7 @@ const POLL_INTERVAL = 30_000
 const NEW_TOPIC = { createTopicKey: 'TBW102', defaultTopicQueueNums: 4 }
 
 function cacheOf(addresses: readonly string[], options: Partial<RouteCacheOptions> = {}): RouteCache {
-  const nameServers = new NameServerClient(remotingClient(), addresses)
+  const nameServers = new NameServerClient(remotingClient(), { addresses })
   const cache = new RouteCache(nameServers, {
     pollNameServerInterval: POLL_INTERVAL,
     requestTimeout: 2_000,
@@ -136,6 +136,17 @@ describe('RouteCache', () => {
     expect(cache.brokers.get('a')?.brokerAddrs.get(0)).toBe('10.0.0.2:10911')
   })
 
+  it('believes of a broker what the route says that changed last, though another topic has not been asked for since', async () => {
+    const { server, cache } = await setUp()
+    for (const topic of ['T', 'U']) {
+      server.routes.set(topic, route(4, '10.0.0.1:10911'))
+      await cache.route(topic)
+    }
+    server.routes.set('T', route(4, '10.0.0.2:10911'))
+    await cache.refresh('T')
+    expect(cache.brokers.get('a')?.brokerAddrs.get(0)).toBe('10.0.0.2:10911')
+  })
+
   it('sees no change in another order of brokers and queues', async () => {
     const { server, cache, changes } = await setUp()
     const [queues, brokers] = [
@@ -197,7 +208,7 @@ describe('RouteCache', () => {
   })
 
   it('swallows the failure of a refresh that nobody waits for', async () => {
-    const cache = cacheOf([await unusedAddress()])
+    const cache = cacheOf([unusedAddress()])
     cache.refreshSoon('T')
     await turns()
   })
@@ -287,17 +298,17 @@ describe('waiting for a route', () => {
   it('has one timeout for the topic and its template together', async () => {
     const { server, cache } = await setUp()
     server.onRouteRequest = (topic, request, connection) => {
-      if (topic === 'New') setTimeout(() => server.answerRoute(request, connection), 300)
+      if (topic === 'New') setTimeout(() => server.answerRoute(request, connection), 200)
       return true
     }
-    const error = await rejectionOf(cache.publishRoute('New', NEW_TOPIC, { timeout: 600 }))
+    const error = await rejectionOf(cache.publishRoute('New', NEW_TOPIC, { timeout: 1_500 }))
     expect(error).toMatchObject({ code: 'NO_ROUTE_IN_TIME' })
     const [, rest] = /topic TBW102 did not come within (\d+) ms/.exec(error.message) ?? []
-    expect(Number(rest)).toBeLessThan(302)
+    expect(Number(rest)).toBeLessThan(1_302)
   })
 
   it('ends with the error of the NameServers when none can be reached', async () => {
-    const cache = cacheOf([await unusedAddress(), await unusedAddress()])
+    const cache = cacheOf([unusedAddress(), unusedAddress()])
     const error = await rejectionOf(cache.route('T'))
     expect(error).toBeInstanceOf(RemotingError)
     expect(error).toMatchObject({ code: 'CONNECT_FAILED' })
@@ -315,6 +326,7 @@ describe('waiting for a route', () => {
     expect(error).toMatchObject({ code: 'NO_ROUTE_IN_TIME', retryable: true })
     expect(error.message).toContain('within 30 ms')
     const next = cache.route('T')
+    await until(() => held.length > 0)
     held[0]?.()
     await expect(next).resolves.toMatchObject({ topic: 'T' })
     expect(server.asked('T')).toBe(1)
@@ -331,7 +343,7 @@ describe('waiting for a route', () => {
   })
 
   it('leaves no rejection unhandled when it was aborted from the start and the NameServer is dead', async () => {
-    const cache = cacheOf([await unusedAddress()])
+    const cache = cacheOf([unusedAddress()])
     expect(await rejectionOf(cache.route('T', { signal: AbortSignal.abort() }))).toMatchObject({ code: 'ABORTED' })
     await turns()
   })

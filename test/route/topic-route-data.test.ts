@@ -60,6 +60,7 @@ describe('parseTopicRouteData', () => {
           ]),
         },
       ],
+      topicQueueMappings: [{ bname: 'broker-a', scope: '__global__', totalQueues: 8, epoch: 3, logicIds: [0, 7] }],
     })
   })
 
@@ -73,7 +74,7 @@ describe('parseTopicRouteData', () => {
   )
 
   it('gives empty lists for a route without queues and brokers', () => {
-    const empty = { orderTopicConf: undefined, queueDatas: [], brokerDatas: [] }
+    const empty = { orderTopicConf: undefined, queueDatas: [], brokerDatas: [], topicQueueMappings: [] }
     expect(parse('{}')).toEqual(empty)
     expect(parse('{"brokerDatas":null,"queueDatas":null,"orderTopicConf":null,"filterServerTable":{}}')).toEqual(empty)
     expect(parse('{"brokerDatas":[],"queueDatas":[],"orderTopicConf":""}')).toEqual(empty)
@@ -247,9 +248,34 @@ describe('parseTopicRouteData', () => {
       brokerName: `b${index}`,
       readQueueNums: 65_535,
     }))
-    expect(faultOf(() => parseValue({ queueDatas })).message).toContain('655350000, at most 1000000 queues expected')
+    expect(faultOf(() => parseValue({ queueDatas })).message).toContain('655350000, at most 200000 queues expected')
     const orderTopicConf = Array.from({ length: 10_000 }, (_, index) => `b${index}:99999`).join(';')
     expect(faultOf(() => parseValue({ orderTopicConf })).message).toContain('orderTopicConf of a route is 999990000')
+  })
+
+  it('takes two hundred thousand queues of a topic, and not one more', () => {
+    const counts = [65_535, 65_535, 65_535, 3_395]
+    const datas = (last: number) =>
+      [...counts, last].map((readQueueNums, i) => ({
+        ...queueData,
+        brokerName: `b${i}`,
+        readQueueNums,
+        writeQueueNums: 0,
+      }))
+    expect(parseValue({ queueDatas: datas(0) }).queueDatas).toHaveLength(5)
+    expect(faultOf(() => parseValue({ queueDatas: datas(1) })).message).toContain('is 200001, at most 200000 queues')
+  })
+
+  it('takes ten thousand addresses of brokers, and not one more: to each there would be a connection', () => {
+    const brokers = (count: number) =>
+      Array.from({ length: count }, (_, i) => ({
+        ...brokerData,
+        brokerName: `b${i}`,
+        brokerAddrs: { 0: 'a:1', 1: 'b:1' },
+      }))
+    expect(parseValue({ brokerDatas: brokers(5_000) }).brokerDatas).toHaveLength(5_000)
+    const fault = faultOf(() => parseValue({ brokerDatas: brokers(5_001) }))
+    expect(fault.message).toBe('brokerDatas of a route is 10002, at most 10000 addresses expected')
   })
 
   it('names a hostile member without going through it', () => {

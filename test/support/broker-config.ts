@@ -1,6 +1,8 @@
 import type { ClusterRequest, ResolvedBroker } from './cluster-types.js'
 
 export type Settings = Readonly<Record<string, string>>
+/** Those of a proxy, which are JSON. */
+export type ProxySettings = Readonly<Record<string, string | number | boolean>>
 
 const DEFAULT_CLUSTER_NAME = 'DefaultCluster'
 
@@ -80,6 +82,46 @@ export function nameServerSettings(
     kvConfigPath: place.kvConfigPath,
     ...bindSetting(request.version, place.bindAddress),
     ...request.nameServerConfig,
+  }
+}
+
+export interface ProxyPlace {
+  /** The host that its routes hand to clients. */
+  readonly host: string
+  readonly remotingPort: number
+  readonly grpcPort: number
+  readonly namesrvAddr: string
+}
+
+/** The settings of a proxy in cluster mode. */
+export function proxySettings(
+  request: Pick<ClusterRequest, 'config'>,
+  place: ProxyPlace,
+  own: ProxySettings,
+): ProxySettings {
+  const clusterName = clusterNameOf(request)
+  return {
+    rocketMQClusterName: clusterName,
+    proxyClusterName: clusterName,
+    proxyName: 'proxy-1',
+    namesrvAddr: place.namesrvAddr,
+    localServeAddr: place.host,
+    remotingAccessAddr: place.host,
+    remotingListenPort: place.remotingPort,
+    grpcServerPort: place.grpcPort,
+    grpcBossLoopNum: 1,
+    grpcWorkerLoopNum: 2,
+    grpcThreadPoolNums: 4,
+    // Half messages are checked by members that the brokers know of, and the proxy tells them of its producers this often.
+    transactionHeartbeatPeriodSecond: 1,
+    // A topic that was not there stays so for this long.
+    topicRouteServiceCacheRefreshSeconds: 1,
+    topicRouteServiceCacheExpiredSeconds: 1,
+    topicConfigCacheRefreshSeconds: 1,
+    topicConfigCacheExpiredSeconds: 1,
+    // Its answers say whether clients shall trace messages, not those of the brokers.
+    traceOn: true,
+    ...own,
   }
 }
 

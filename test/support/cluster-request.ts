@@ -2,6 +2,7 @@ import type { ClusterOptions, ClusterRequest, ClusterRoute, ResolvedBroker } fro
 import { nodeName } from './cluster-types.js'
 
 const DEFAULT_VERSION = '5.5.0'
+const DEFAULT_HOST = '127.0.0.1'
 const ROUTES: readonly ClusterRoute[] = ['external', 'docker', 'java']
 
 /**
@@ -44,8 +45,10 @@ export function resolveRequest(options: ClusterOptions, env: NodeJS.ProcessEnv =
     brokers,
     config: options.config ?? {},
     nameServerConfig: options.nameServerConfig ?? {},
+    proxy: options.proxy,
     jvmOptions: options.jvmOptions ?? [],
     files: options.files ?? {},
+    host: options.host ?? DEFAULT_HOST,
     credentials: options.credentials,
     tls: options.tls,
     log: options.log ?? ((line) => console.error(`cluster: ${line}`)),
@@ -61,8 +64,10 @@ export function requireSimpleRequest(request: ClusterRequest, route: ClusterRout
   const asked: string[] = []
   if (request.brokers.length > 1) asked.push(`${request.brokers.length} brokers`)
   if (request.nameServers > 1) asked.push(`${request.nameServers} NameServers`)
+  if (request.proxy !== undefined) asked.push('a proxy')
   if (request.jvmOptions.length > 0) asked.push('JVM options')
   if (Object.keys(request.files).length > 0) asked.push('files of its own')
+  if (request.host !== DEFAULT_HOST) asked.push(`the host ${request.host}`)
   if (asked.length === 0) return
   throw new Error(
     `a cluster with ${asked.join(' and ')} can not be had by ${route}: pass route: 'java' to startCluster, which needs Java 17 and Maven`,

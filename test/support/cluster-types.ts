@@ -1,4 +1,5 @@
 import type { ConnectionOptions } from 'node:tls'
+import type { ProxySettings } from './broker-config.js'
 
 /** Where a cluster comes from: one that runs already, containers, or JVMs started from the published jars. */
 export type ClusterRoute = 'external' | 'docker' | 'java'
@@ -33,10 +34,14 @@ export interface ClusterOptions {
   readonly config?: Readonly<Record<string, string>>
   /** Settings of all NameServers. */
   readonly nameServerConfig?: Readonly<Record<string, string>>
+  /** Route `java` only, from 5.1.0 on: a proxy in cluster mode beside them, with these settings. Default: none. */
+  readonly proxy?: ProxySettings
   /** Route `java` only: more JVM options for every server, for example `-Dtls.server.mode=enforcing`. */
   readonly jvmOptions?: readonly string[]
   /** Route `java` only: files below every server's `rocketmq.home.dir`, by relative path, for example `conf/plain_acl.yml`. */
   readonly files?: Readonly<Record<string, string>>
+  /** Route `java` only, from 5.x on: the address of this machine that the servers listen on and advertise. Default: 127.0.0.1. */
+  readonly host?: string
   /** Signs the start-up's own requests to brokers that check who calls. */
   readonly credentials?: Credentials
   /** Makes the start-up's own requests over TLS. */
@@ -47,7 +52,7 @@ export interface ClusterOptions {
 
 /** One server of a cluster. Control of single servers works on the route `java` and throws on the others. */
 export interface ClusterNode {
-  /** `namesrv-1`, `namesrv-2`...; the broker's name for id 0, else `name:id`. */
+  /** `namesrv-1`, `namesrv-2`...; `proxy`; the broker's name for id 0, else `name:id`. */
   readonly name: string
   /** `host:port` as clients see it. */
   readonly address: string
@@ -76,6 +81,8 @@ export interface Cluster extends AsyncDisposable {
   readonly clusterName: string
   readonly nameServers: readonly ClusterNode[]
   readonly brokers: readonly ClusterNode[]
+  /** The proxy, if one was asked for; its address is that of its remoting port. */
+  readonly proxy: ClusterNode | undefined
   /** @throws Error when no broker has that node name. */
   broker(name: string): ClusterNode
   /** Ends the servers and removes their files; an external cluster is left alone. */
@@ -96,8 +103,10 @@ export interface ClusterRequest {
   readonly brokers: readonly ResolvedBroker[]
   readonly config: Readonly<Record<string, string>>
   readonly nameServerConfig: Readonly<Record<string, string>>
+  readonly proxy: ProxySettings | undefined
   readonly jvmOptions: readonly string[]
   readonly files: Readonly<Record<string, string>>
+  readonly host: string
   readonly credentials: Credentials | undefined
   readonly tls: ConnectionOptions | undefined
   readonly log: (line: string) => void

@@ -13,7 +13,7 @@ const NAME_SERVER_FILE = `${HOME}/namesrv.conf`
 const BROKER_FILE = `${HOME}/broker.conf`
 /** For both servers, and for Java 8, which the published images have. */
 const JVM_OPTIONS =
-  '-Xms256m -Xmx384m -Xmn128m -XX:MaxDirectMemorySize=256m -XX:-AlwaysPreTouch -Dtls.server.mode=disabled'
+  '-Xms256m -Xmx384m -Xmn128m -XX:MaxDirectMemorySize=1g -XX:-AlwaysPreTouch -Dtls.server.mode=disabled'
 
 const MAX_STARTS = 3
 const START_TIMEOUT = 120_000
@@ -100,6 +100,7 @@ async function startContainer(engine: DockerEngine, request: ClusterRequest, log
     clusterName: clusterNameOf(request),
     nameServers: [new UncontrolledNode('namesrv-1', namesrvAddr, 'docker', readLog)],
     brokers,
+    proxy: undefined,
     broker: (name) => findNode(brokers, name),
     stop,
     [Symbol.asyncDispose]: stop,

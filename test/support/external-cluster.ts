@@ -36,6 +36,7 @@ export async function useExternalCluster(namesrvAddr: string, request: ClusterRe
     clusterName: info.clusterNames[0] ?? 'DefaultCluster',
     nameServers: addresses.map((address, index) => externalNode(`namesrv-${index + 1}`, address)),
     brokers,
+    proxy: undefined,
     broker: (name) => findNode(brokers, name),
     stop,
     [Symbol.asyncDispose]: stop,

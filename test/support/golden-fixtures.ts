@@ -25,6 +25,7 @@ interface FixturePlan {
 export const FIXTURE_PLANS: readonly FixturePlan[] = [
   { kind: 'frames', versions: ['5.4.0'] },
   { kind: 'requests', versions: ['5.4.0'] },
+  { kind: 'signed-requests', versions: ['5.4.0'] },
   { kind: 'messages', versions: ['5.4.0'] },
   { kind: 'compression', versions: ['5.4.0'] },
   { kind: 'batch', versions: ['5.4.0'] },
@@ -33,6 +34,16 @@ export const FIXTURE_PLANS: readonly FixturePlan[] = [
   { kind: 'fastjson', versions: ['5.3.3', '5.4.0'] },
   { kind: 'hash', versions: ['5.4.0'] },
   { kind: 'validators', versions: ['5.4.0'] },
+  { kind: 'trace', versions: ['5.4.0'] },
+  { kind: 'namespace', versions: ['5.4.0'] },
+  { kind: 'allocate', versions: ['5.4.0'] },
+  { kind: 'subscriptions', versions: ['5.4.0'] },
+  { kind: 'fingerprints', versions: ['5.3.3', '5.4.0'] },
+  { kind: 'static-topics', versions: ['5.4.0'] },
+  { kind: 'locks', versions: ['5.3.3', '5.4.0'] },
+  { kind: 'receipts', versions: ['5.4.0'] },
+  { kind: 'pop-answers', versions: ['5.4.0'] },
+  { kind: 'batch-acks', versions: ['5.3.3', '5.4.0'] },
 ]
 
 /** Has Java make the contents of one fixture file. `oracleOf` hands out a started oracle of a version. */

@@ -26,7 +26,7 @@ export interface InteropRun {
   readonly oracle: Oracle
   readonly seed: number
   readonly count: number
-  /** How Java compresses bodies of 4 KiB and more. Default ZLIB. */
+  /** How the producer compresses bodies of 4 KiB and more. Default ZLIB. */
   readonly compressType?: NonNullable<ProduceArgs['compressType']>
 }
 
@@ -66,6 +66,7 @@ export async function sendToJava(run: InteropRun): Promise<InteropReport> {
     namesrvAddr: run.namesrvAddr,
     requestTimeout: 60_000,
     sendTimeout: 120_000,
+    ...(run.compressType && { compressType: run.compressType }),
   })
   let batches = 0
   await producer.start()

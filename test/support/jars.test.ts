@@ -50,6 +50,16 @@ test('jars are fetched once, into the folder of their version', async () => {
   expect(await readFile(path.join(folder, 'calls'), 'utf8')).toBe('x\n')
 })
 
+test('jars of the proxy are a set of their own', async () => {
+  await fakeCommand('java', JAVA_17)
+  await fakeMaven()
+  const [servers, proxy] = await Promise.all([ensureJars(version), ensureJars(version, 'proxy')])
+  expect(servers).toBe(path.join(folder, 'cache', 'jars', `v${version}`, 'lib'))
+  expect(proxy).toBe(path.join(folder, 'cache', 'jars', `proxy-v${version}`, 'lib'))
+  expect([hasJars(version), hasJars(version, 'proxy')]).toEqual([true, true])
+  expect(await readFile(path.join(folder, 'calls'), 'utf8')).toBe('x\nx\n')
+})
+
 test('jars in the cache need neither Java nor Maven', async () => {
   const lib = path.join(folder, 'cache', 'jars', `v${version}`, 'lib')
   await mkdir(lib, { recursive: true })

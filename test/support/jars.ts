@@ -5,50 +5,57 @@ import { cacheFolder } from './cache-folder.js'
 import { requireJava, requireMaven } from './java-home.js'
 import { lastLines, runCommand } from './run-command.js'
 
-const ARTIFACTS = ['rocketmq-namesrv', 'rocketmq-broker', 'rocketmq-tools', 'rocketmq-client']
+/** The proxy is a set of its own: it comes with gRPC and with log settings that NameServer and broker would take up as well. */
+const ARTIFACTS = {
+  servers: ['rocketmq-namesrv', 'rocketmq-broker', 'rocketmq-tools', 'rocketmq-client'],
+  proxy: ['rocketmq-proxy'],
+} as const
+
+export type JarSet = keyof typeof ARTIFACTS
 const DEPENDENCY_PLUGIN = '3.8.1'
 
 const underWay = new Map<string, Promise<string>>()
 
 /**
- * The server, tools and client jars of one RocketMQ version, from Maven Central on first use and from the cache after that.
+ * The server, tools and client jars of one RocketMQ version, or those of its proxy, from Maven Central on first use and from the cache after that.
  *
  * @param version - As published, for example `5.5.0`.
  * @returns the folder that holds the jars and everything they need.
  * @throws Error when Java or Maven is missing, or when Maven fails, with the last lines it printed.
  */
-export function ensureJars(version: string): Promise<string> {
-  const known = underWay.get(version)
+export function ensureJars(version: string, set: JarSet = 'servers'): Promise<string> {
+  const key = `${set} ${version}`
+  const known = underWay.get(key)
   if (known !== undefined) return known
-  const jars = findOrFetch(version)
-  underWay.set(version, jars)
+  const jars = findOrFetch(version, set)
+  underWay.set(key, jars)
   // A failure (no network, say) must not stick to the process.
-  jars.catch(() => underWay.delete(version))
+  jars.catch(() => underWay.delete(key))
   return jars
 }
 
 /** Whether the jars of a version are in the cache already, so that neither Maven nor a network is needed. */
-export function hasJars(version: string): boolean {
-  return existsSync(path.join(versionFolder(version), '.done'))
+export function hasJars(version: string, set: JarSet = 'servers'): boolean {
+  return existsSync(path.join(folderOf(version, set), '.done'))
 }
 
-async function findOrFetch(version: string): Promise<string> {
+async function findOrFetch(version: string, set: JarSet): Promise<string> {
   if (!/^\d+(\.\d+)+[\w.-]*$/.test(version)) {
     throw new Error(`"${version}" is no RocketMQ version: give one as published on Maven Central, for example 5.5.0`)
   }
-  const folder = versionFolder(version)
-  if (!hasJars(version)) await fetchJars(version, folder)
+  const folder = folderOf(version, set)
+  if (!hasJars(version, set)) await fetchJars(version, set, folder)
   return path.join(folder, 'lib')
 }
 
 /** Fetches into a folder of its own and renames that, so that nobody ever sees half a set of jars. */
-async function fetchJars(version: string, folder: string): Promise<void> {
+async function fetchJars(version: string, set: JarSet, folder: string): Promise<void> {
   await requireJava()
   const mvn = await requireMaven()
   await mkdir(path.dirname(folder), { recursive: true })
   const fresh = await mkdtemp(`${folder}-`)
   try {
-    await writeFile(path.join(fresh, 'pom.xml'), pom(version))
+    await writeFile(path.join(fresh, 'pom.xml'), pom(version, ARTIFACTS[set]))
     const result = await runCommand(mvn, ['-q', '-B', 'dependency:copy-dependencies', '-DoutputDirectory=lib'], {
       cwd: fresh,
     })
@@ -58,30 +65,30 @@ async function fetchJars(version: string, folder: string): Promise<void> {
       )
     }
     await writeFile(path.join(fresh, '.done'), '')
-    await putInPlace(fresh, folder, version)
+    await putInPlace(fresh, folder, () => hasJars(version, set))
   } finally {
     await rm(fresh, { recursive: true, force: true })
   }
 }
 
-async function putInPlace(fresh: string, folder: string, version: string): Promise<void> {
+async function putInPlace(fresh: string, folder: string, isThere: () => boolean): Promise<void> {
   try {
     await rename(fresh, folder)
   } catch (error) {
     // Another process was quicker.
-    if (hasJars(version)) return
+    if (isThere()) return
     if (!existsSync(folder)) throw error
     await rm(folder, { recursive: true, force: true })
     await rename(fresh, folder)
   }
 }
 
-function versionFolder(version: string): string {
-  return path.join(cacheFolder(), 'jars', `v${version}`)
+function folderOf(version: string, set: JarSet): string {
+  return path.join(cacheFolder(), 'jars', set === 'servers' ? `v${version}` : `${set}-v${version}`)
 }
 
-function pom(version: string): string {
-  const dependencies = ARTIFACTS.map(
+function pom(version: string, artifacts: readonly string[]): string {
+  const dependencies = artifacts.map(
     (artifact) =>
       `    <dependency><groupId>org.apache.rocketmq</groupId><artifactId>${artifact}</artifactId><version>${version}</version></dependency>`,
   )

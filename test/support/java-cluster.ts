@@ -1,18 +1,25 @@
 import { mkdtemp, rm } from 'node:fs/promises'
+import { isIPv6 } from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
-import { brokerSettings, clusterNameOf, nameServerSettings } from './broker-config.js'
+import { brokerSettings, clusterNameOf, nameServerSettings, proxySettings } from './broker-config.js'
 import { type Cluster, type ClusterRequest, findNode, nodeName, type ResolvedBroker } from './cluster-types.js'
-import { ensureJars, hasJars } from './jars.js'
+import { ensureJars, hasJars, type JarSet } from './jars.js'
 import { requireJava } from './java-home.js'
 import { JavaNode } from './java-node.js'
-import { type JavaServer, prepareHome, prepareServer, serverArguments, serverEnvironment } from './java-server.js'
+import {
+  type JavaServer,
+  type PropertiesServer,
+  prepareHome,
+  prepareServer,
+  serverArguments,
+  serverEnvironment,
+} from './java-server.js'
 import { chooseClusterPorts, PORT_TAKEN } from './ports.js'
 import { ServerProcess } from './process.js'
 import { ProcessGuard } from './process-guard.js'
-import { waitUntilReady } from './readiness.js'
+import { waitUntilReady, waitUntilRoutes } from './readiness.js'
 
-const HOST = '127.0.0.1'
 const MAX_STARTS = 3
 const ERROR_TAIL = 15
 
@@ -25,10 +32,13 @@ export async function startJavaCluster(request: ClusterRequest): Promise<Cluster
   if (process.platform === 'win32') {
     throw new Error('the route java needs a POSIX system: use Docker, or set ROCKETMQ_NAMESRV to a running cluster')
   }
-  if (!hasJars(request.version)) request.log(`fetching the jars of RocketMQ ${request.version} with Maven`)
-  const [java, lib] = await Promise.all([requireJava(), ensureJars(request.version)])
+  const [java, lib, proxyLib] = await Promise.all([
+    requireJava(),
+    jarsOf(request, 'servers'),
+    request.proxy === undefined ? undefined : jarsOf(request, 'proxy'),
+  ])
   for (let starts = 1; ; starts++) {
-    const cluster = await prepareCluster(request, java, lib)
+    const cluster = await prepareCluster(request, java, lib, proxyLib)
     try {
       await cluster.start()
       return cluster
@@ -41,19 +51,34 @@ export async function startJavaCluster(request: ClusterRequest): Promise<Cluster
   }
 }
 
-async function prepareCluster(request: ClusterRequest, java: string, lib: string): Promise<JavaCluster> {
+function addressOf(host: string, port: number): string {
+  return isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`
+}
+
+function jarsOf({ version, log }: ClusterRequest, set: JarSet): Promise<string> {
+  if (!hasJars(version, set)) log(`fetching the jars of RocketMQ ${version} (${set}) with Maven`)
+  return ensureJars(version, set)
+}
+
+async function prepareCluster(
+  request: ClusterRequest,
+  java: string,
+  lib: string,
+  proxyLib: string | undefined,
+): Promise<JavaCluster> {
   const ports = await chooseClusterPorts(request.nameServers, request.brokers.length)
   const folder = await mkdtemp(path.join(os.tmpdir(), 'rocketmq-cluster-'))
   const cluster = new JavaCluster(request, folder)
   const home = path.join(folder, 'home')
   const common = { home, lib, version: request.version, jvmOptions: request.jvmOptions }
-  const namesrvAddr = ports.nameServers.map((port) => `${HOST}:${port}`).join(';')
+  const { host } = request
+  const namesrvAddr = ports.nameServers.map((port) => addressOf(host, port)).join(';')
 
   await prepareHome(home, request.version, request.files)
   for (const [index, port] of ports.nameServers.entries()) {
     const name = `namesrv-${index + 1}`
     const own = path.join(folder, name)
-    const place = { port, bindAddress: HOST, kvConfigPath: path.join(own, 'kvConfig.json') }
+    const place = { port, bindAddress: host, kvConfigPath: path.join(own, 'kvConfig.json') }
     const settings = nameServerSettings(request, place)
     await cluster.addNameServer(name, java, { ...common, kind: 'namesrv', folder: own, settings }, port)
   }
@@ -62,9 +87,15 @@ async function prepareCluster(request: ClusterRequest, java: string, lib: string
     if (broker === undefined) continue
     // A colon separates the folders of a class path.
     const own = path.join(folder, nodeName(broker).replace(':', '-'))
-    const place = { host: HOST, port, namesrvAddr, bindAddress: HOST, storeFolder: path.join(own, 'store') }
+    const place = { host, port, namesrvAddr, bindAddress: host, storeFolder: path.join(own, 'store') }
     const settings = brokerSettings(request, broker, place)
     await cluster.addBroker(broker, java, { ...common, kind: 'broker', folder: own, settings }, port)
+  }
+  if (request.proxy !== undefined && proxyLib !== undefined) {
+    const own = path.join(folder, 'proxy')
+    const [remotingPort = 0, grpcPort = 0] = (await chooseClusterPorts(2, 0)).nameServers
+    const settings = proxySettings(request, { host, remotingPort, grpcPort, namesrvAddr }, request.proxy)
+    await cluster.addProxy(java, { ...common, lib: proxyLib, kind: 'proxy', folder: own, settings }, remotingPort)
   }
   return cluster
 }
@@ -75,6 +106,7 @@ class JavaCluster implements Cluster {
   readonly clusterName: string
   readonly nameServers: JavaNode[] = []
   readonly brokers: JavaNode[] = []
+  proxy: JavaNode | undefined
   readonly #request: ClusterRequest
   readonly #folder: string
   readonly #guard: ProcessGuard
@@ -92,19 +124,25 @@ class JavaCluster implements Cluster {
   }
 
   get #nodes(): JavaNode[] {
-    return [...this.nameServers, ...this.brokers]
+    return [...this.nameServers, ...this.brokers, ...(this.proxy === undefined ? [] : [this.proxy])]
   }
 
   async addNameServer(name: string, java: string, server: JavaServer, port: number): Promise<void> {
     const child = await this.#prepare(name, java, server)
-    this.nameServers.push(new JavaNode(child, `${HOST}:${port}`, undefined, () => this.#whenReady()))
+    this.nameServers.push(new JavaNode(child, addressOf(this.#request.host, port), undefined, () => this.#whenReady()))
   }
 
-  async addBroker(broker: ResolvedBroker, java: string, server: JavaServer, port: number): Promise<void> {
+  async addBroker(broker: ResolvedBroker, java: string, server: PropertiesServer, port: number): Promise<void> {
     const child = await this.#prepare(nodeName(broker), java, server)
-    const address = `${HOST}:${port}`
+    // Brokers advertise IPv6 without brackets.
+    const address = `${this.#request.host}:${port}`
     const expected = { name: broker.name, id: broker.id, address, permission: server.settings.brokerPermission }
     this.brokers.push(new JavaNode(child, address, expected, () => this.#whenReady()))
+  }
+
+  async addProxy(java: string, server: JavaServer, port: number): Promise<void> {
+    const child = await this.#prepare('proxy', java, server)
+    this.proxy = new JavaNode(child, addressOf(this.#request.host, port), undefined, () => this.#whenReady())
   }
 
   async #prepare(name: string, java: string, server: JavaServer): Promise<ServerProcess> {
@@ -120,26 +158,35 @@ class JavaCluster implements Cluster {
     })
   }
 
-  /** All servers start at the same time: a broker waits for its NameServers by itself. */
+  /** NameServers and brokers start at the same time: a broker waits for its NameServers by itself. A proxy ends when it finds no broker. */
   async start(): Promise<void> {
-    for (const node of this.#nodes) node.start()
+    for (const node of [...this.nameServers, ...this.brokers]) node.start()
+    await this.#whenReady()
+    if (this.proxy === undefined) return
+    this.proxy.start()
     await this.#whenReady()
   }
 
   /** Waits for what runs now; a server that was killed or paused on purpose is not waited for. */
   async #whenReady(): Promise<void> {
     const answering = this.#nodes.filter((node) => node.isAnswering)
+    const check = () => {
+      const dead = answering.find((node) => !node.isRunning)
+      if (dead !== undefined) throw new Error(`${dead.name} (${dead.address}) ended while starting: ${dead.end}`)
+    }
+    const { credentials, tls } = this.#request
+    const [{ name: topic = '' } = {}] = this.#request.brokers
     try {
       await waitUntilReady({
         nameServers: this.nameServers.filter((node) => node.isAnswering).map((node) => node.address),
         brokers: answering.flatMap((node) => node.expected ?? []),
-        credentials: this.#request.credentials,
-        tls: this.#request.tls,
-        check: () => {
-          const dead = answering.find((node) => !node.isRunning)
-          if (dead !== undefined) throw new Error(`${dead.name} (${dead.address}) ended while starting: ${dead.end}`)
-        },
+        credentials,
+        tls,
+        check,
       })
+      // Each broker has a topic of its own name.
+      if (this.proxy?.isAnswering === true)
+        await waitUntilRoutes(this.proxy.address, topic, { check, credentials, tls })
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error)
       throw new Error(

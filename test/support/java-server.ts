@@ -1,13 +1,12 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { isVersion4, renderProperties, type Settings } from './broker-config.js'
+import { isVersion4, type ProxySettings, renderProperties, type Settings } from './broker-config.js'
 
 const MAIN_CLASS = {
   namesrv: 'org.apache.rocketmq.namesrv.NamesrvStartup',
   broker: 'org.apache.rocketmq.broker.BrokerStartup',
+  proxy: 'org.apache.rocketmq.proxy.ProxyStartup',
 } as const
-
-export type ServerKind = keyof typeof MAIN_CLASS
 
 /** Java 17 closes these to 4.x and 5.0 servers otherwise. */
 const OPEN_MODULES = [
@@ -21,8 +20,20 @@ const OPEN_MODULES = [
 /** Quick to start and small, at the price of a speed that tests don't need. */
 const SMALL_JVM = ['-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-XX:-UsePerfData', '-Xss512k', '-Xms128m']
 
-export interface JavaServer {
-  readonly kind: ServerKind
+export type JavaServer = PropertiesServer | ProxyServer
+
+/** A server whose settings are a Java properties file. */
+export interface PropertiesServer extends JavaServerPlace {
+  readonly kind: 'namesrv' | 'broker'
+  readonly settings: Settings
+}
+
+export interface ProxyServer extends JavaServerPlace {
+  readonly kind: 'proxy'
+  readonly settings: ProxySettings
+}
+
+interface JavaServerPlace {
   readonly version: string
   /** The folder of the jars. */
   readonly lib: string
@@ -30,14 +41,16 @@ export interface JavaServer {
   readonly home: string
   /** The server's own folder: its `user.home`, working folder and temporary files. */
   readonly folder: string
-  readonly settings: Settings
   readonly jvmOptions: readonly string[]
 }
 
 /** Makes the folder of a server and writes its settings. */
 export async function prepareServer(server: JavaServer): Promise<void> {
   await mkdir(temporaryFolder(server), { recursive: true })
-  await writeFile(settingsFile(server), renderProperties(server.settings))
+  await writeFile(
+    settingsFile(server),
+    server.kind === 'proxy' ? JSON.stringify(server.settings) : renderProperties(server.settings),
+  )
 }
 
 /** Writes the home folder that all servers of a cluster share. */
@@ -71,7 +84,7 @@ export function serverArguments(server: JavaServer): string[] {
     '-cp',
     path.join(server.lib, '*'),
     MAIN_CLASS[server.kind],
-    '-c',
+    ...(server.kind === 'proxy' ? ['-pm', 'cluster', '-pc'] : ['-c']),
     settingsFile(server),
   ]
 }
@@ -83,13 +96,18 @@ export function serverEnvironment(): NodeJS.ProcessEnv {
 
 function memoryOptions(server: JavaServer): string[] {
   if (server.kind === 'namesrv') return ['-Xmx128m', '-XX:MaxDirectMemorySize=128m']
-  // The timer wheel alone takes 39 MB outside the heap.
-  if (server.settings.timerWheelEnable === 'true') return ['-Xmx384m', '-XX:MaxDirectMemorySize=256m']
-  return ['-Xmx256m', '-XX:MaxDirectMemorySize=192m']
+  // A proxy drops the answers that it has ready while more than 64 KiB wait for the socket, which is Netty's limit where there is none of these.
+  if (server.kind === 'proxy') {
+    const limits = ['high', 'low'].map((mark) => `-Dcom.rocketmq.remoting.write.buffer.${mark}.water.mark=134217728`)
+    return ['-Xmx256m', '-XX:MaxDirectMemorySize=512m', ...limits]
+  }
+  // Bursts of large messages are held outside the heap. A broker that has no memory left for them does not end: single requests stay unanswered, and timers stop.
+  if (server.settings.timerWheelEnable === 'true') return ['-Xmx384m', '-XX:MaxDirectMemorySize=1g']
+  return ['-Xmx256m', '-XX:MaxDirectMemorySize=1g']
 }
 
 function settingsFile(server: JavaServer): string {
-  return path.join(server.folder, `${server.kind}.conf`)
+  return path.join(server.folder, `${server.kind}.${server.kind === 'proxy' ? 'json' : 'conf'}`)
 }
 
 function temporaryFolder(server: JavaServer): string {

@@ -38,7 +38,7 @@ export async function launchOracleJvm(version: string): Promise<OracleJvm> {
   try {
     await writeLogConfigs(folder)
     const args = [...JVM_OPTIONS, ...folderOptions(folder), '-cp', classPath, 'Oracle']
-    return { jvm: await spawnWithLog(java, args, path.join(folder, OUTPUT_LOG)), folder }
+    return { jvm: await spawnWithLog(java, args, folder), folder }
   } catch (error) {
     await rm(folder, { recursive: true, force: true })
     throw error
@@ -52,11 +52,12 @@ export async function oracleLogTail(folder: string, lines = 30): Promise<string>
   return logs.map((log) => lastLines(log, lines)).join('\n')
 }
 
-async function spawnWithLog(java: string, args: readonly string[], log: string): Promise<ChildProcess> {
-  const output = await open(log, 'w')
+/** Some commands of mqadmin write files into the working folder. */
+async function spawnWithLog(java: string, args: readonly string[], folder: string): Promise<ChildProcess> {
+  const output = await open(path.join(folder, OUTPUT_LOG), 'w')
   try {
     // A pipe for its input: it closes when this process dies in whatever way, and the JVM ends with it.
-    const jvm = spawn(java, args, { stdio: ['pipe', 'pipe', output.fd] })
+    const jvm = spawn(java, args, { cwd: folder, stdio: ['pipe', 'pipe', output.fd] })
     await once(jvm, 'spawn')
     return jvm
   } finally {

@@ -6,6 +6,8 @@ export interface ClusterArgs {
   readonly tls?: boolean
   /** Of the client's requests, in milliseconds. Default 10000. */
   readonly timeout?: number
+  /** Of the client, which wraps and unwraps the names of topics and groups by it; admin clients have none. */
+  readonly namespace?: string
 }
 
 /** A body that both sides can make: of a text, of bytes, or `bodyOf(seed, index, size)`. */
@@ -24,6 +26,11 @@ export interface MessageSpec {
   readonly rawProperties?: Readonly<Record<string, string>>
   readonly flag?: number
   readonly delayTimeLevel?: number
+  /** By `setDelayTimeMs` and `setDeliverTimeMs`, which clients have from 5.0 on. */
+  readonly delayTimeMs?: number
+  readonly deliverTimeMs?: number
+  /** By `setPriority`, which clients have from 5.4 on. */
+  readonly priority?: number
   /** The queue to send to. Default: the client's choice. */
   readonly queueId?: number
   /** Tells queues with the same id apart. Default: the first broker that has the queue. */
@@ -68,6 +75,8 @@ export interface SendOutcome {
   readonly queueOffset: number
   readonly transactionId: string | null
   readonly regionId: string | null
+  /** Of a timer message, from 5.3.2 on. */
+  readonly recallHandle: string | null
 }
 
 export interface FailedOutcome {
@@ -181,15 +190,55 @@ export type VectorKind =
   | 'ids'
   | 'frames'
   | 'requests'
+  | 'signed-requests'
   | 'messages'
   | 'batch'
   | 'compression'
   | 'fastjson'
+  | 'trace'
+  | 'namespace'
+  | 'allocate'
+  | 'subscriptions'
+  | 'fingerprints'
+  | 'static-topics'
+  | 'locks'
+  | 'receipts'
+  | 'pop-answers'
+  | 'batch-acks'
+
+/** What `sendInTransaction` tells of one message. */
+export interface TransactionOutcome {
+  readonly sendStatus: SendOutcome['sendStatus']
+  /** The transaction's id, too. */
+  readonly msgId: string
+  readonly localTransactionState: 'COMMIT_MESSAGE' | 'ROLLBACK_MESSAGE' | 'UNKNOW'
+}
+
+/** The reply to a request of Java's producer. What a pushed reply does not say is 0 or null, and the body comes whole. */
+export interface ReplyOutcome {
+  readonly correlationId: string
+  readonly reply: Omit<PulledMessage, 'bodySha256' | 'msgId'> & {
+    readonly msgId: string | null
+    readonly bodyHex: string
+  }
+}
 
 /** The verbs of the Java oracle: what each takes and what it answers. `java/Oracle.java` is the other side. */
 export interface OracleVerbs {
   /** Sends messages; the outcomes are in the order of the messages. A message that fails doesn't fail the call. */
   produce: { args: ProduceArgs; result: { readonly outcomes: readonly (SendOutcome | FailedOutcome)[] } }
+  /** The fields of a request after the official client's hook has signed it. */
+  sign: {
+    args: {
+      readonly accessKey: string
+      readonly secretKey: string
+      readonly securityToken?: string
+      readonly fields: Readonly<Record<string, string>>
+      /** In base64. */
+      readonly body?: string
+    }
+    result: Readonly<Record<string, string>>
+  }
   /** Sends all messages as one batch in one request. */
   produceBatch: {
     args: ProduceArgs & { readonly queueId?: number; readonly brokerName?: string }
@@ -254,9 +303,74 @@ export interface OracleVerbs {
     args: { readonly names: readonly (readonly [command: string, header: string | null])[] }
     result: JavaHeaders
   }
+  /** Recalls a timer message; for clients from 5.3.2 on. */
+  recall: {
+    args: ClusterArgs & { readonly topic: string; readonly recallHandle: string }
+    result: { readonly msgId: string }
+  }
+  /** What `RecallMessageHandle` reads from a handle, and what it makes of that again; from 5.3.2 on. */
+  recallHandle: {
+    args: { readonly recallHandle: string }
+    result: {
+      readonly topic: string
+      readonly brokerName: string
+      readonly timestamp: string
+      readonly messageId: string
+      readonly encoded: string
+    }
+  }
   /** Golden bytes. */
   vectors: {
     args: { readonly kind: VectorKind }
     result: { readonly note: string; readonly cases: readonly Readonly<Record<string, unknown>>[] }
+  }
+  /** Starts Java's transaction producer. Messages say how it decides: their properties `onExecute` and `onCheck` are COMMIT, ROLLBACK or UNKNOWN. */
+  startTransactionProducer: {
+    args: ClusterArgs & {
+      readonly group: string
+      /** Whose brokers are to know it before it has sent anything. */
+      readonly topic?: string
+    }
+    result: { readonly clientId: string }
+  }
+  sendInTransaction: {
+    args: MessagesArg & { readonly clientId: string; readonly topic: string }
+    result: { readonly outcomes: readonly TransactionOutcome[] }
+  }
+  /** The transactions that a broker asked it for, in their order. */
+  transactionChecks: {
+    args: { readonly clientId: string }
+    result: { readonly transactionIds: readonly string[] }
+  }
+  stopTransactionProducer: { args: { readonly clientId: string }; result: Readonly<Record<never, never>> }
+  /** Sends messages as requests and waits for their replies; the outcomes are in the order of the messages. */
+  request: {
+    args: ClusterArgs &
+      MessagesArg & {
+        readonly topic: string
+        /** Default `oracle-producer`. */
+        readonly group?: string
+        /** Requests at a time. Default 32. */
+        readonly concurrency?: number
+        /** Of each request, in milliseconds. Default 30000. */
+        readonly requestTimeout?: number
+      }
+    result: { readonly clientId: string; readonly outcomes: readonly (ReplyOutcome | FailedOutcome)[] }
+  }
+  /** Answers the requests of a topic by `re: ` and the body of the request, with the property `index` of the request. */
+  startReplier: {
+    args: ClusterArgs & {
+      readonly topic: string
+      /** Of the consumer and of the producer; the replier is known by it. */
+      readonly group: string
+      /** Bodies of replies of this many bytes and more are compressed. Default 4096. */
+      readonly compressOver?: number
+      readonly compressType?: 'ZLIB' | 'LZ4' | 'ZSTD'
+    }
+    result: Readonly<Record<never, never>>
+  }
+  stopReplier: {
+    args: { readonly group: string }
+    result: { readonly answered: number; readonly failures: readonly JavaError[] }
   }
 }

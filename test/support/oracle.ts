@@ -2,12 +2,16 @@ import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { rm } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
+import type { ConsumerAdminVerbs } from './oracle-consumer-admin-verbs.js'
+import type { ConsumerVerbs } from './oracle-consumer-verbs.js'
 import { launchOracleJvm, type OracleJvm, oracleLogTail } from './oracle-jvm.js'
 import type { JavaError, OracleVerbs } from './oracle-verbs.js'
 
 const CALL_TIMEOUT = 60_000
 const START_TIMEOUT = 60_000
 const STOP_TIMEOUT = 5_000
+
+type Verbs = OracleVerbs & ConsumerVerbs & ConsumerAdminVerbs
 
 interface Answer {
   readonly id?: number
@@ -105,11 +109,11 @@ export class Oracle implements AsyncDisposable {
    * @param timeout - In milliseconds, default 60000. The JVM isn't told of a call that was given up.
    * @throws {@link OracleError} with Java's exception.
    */
-  async call<V extends keyof OracleVerbs>(
+  async call<V extends keyof Verbs>(
     verb: V,
-    args: OracleVerbs[V]['args'],
+    args: Verbs[V]['args'],
     timeout: number = CALL_TIMEOUT,
-  ): Promise<OracleVerbs[V]['result']> {
+  ): Promise<Verbs[V]['result']> {
     if (this.#end !== undefined) throw new Error(`${verb}: the Java oracle of ${this.version} ${this.#end}`)
     const id = ++this.#lastId
     const answer = await new Promise<unknown>((resolve, reject) => {
@@ -123,7 +127,13 @@ export class Oracle implements AsyncDisposable {
       if (error instanceof JavaFailure) throw new OracleError(verb, error.error)
       throw new Error(`${verb}: ${(error as Error).message}\n${await oracleLogTail(this.#folder)}`)
     })
-    return answer as OracleVerbs[V]['result']
+    return answer as Verbs[V]['result']
+  }
+
+  /** Ends the JVM as a crash would; resolves when it is gone. `stop()` is still to be called. */
+  async kill(): Promise<void> {
+    this.#jvm.kill('SIGKILL')
+    await this.#closed
   }
 
   /** Ends the JVM. Pending calls are rejected. */

@@ -1,8 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { canConnect, clusterInfo, type ProbeOptions, registerNow } from './remoting-probe.js'
+import { canConnect, clusterInfo, type ProbeOptions, registerNow, topicBrokers } from './remoting-probe.js'
 
 const POLL_INTERVAL = 100
 const KICK_INTERVAL = 700
+/** For one question, in milliseconds: who is not ready may leave it without an answer, and is asked again. */
+const CALL_TIMEOUT = 1_500
 
 export interface ExpectedBroker {
   readonly name: string
@@ -44,6 +46,26 @@ export async function waitUntilReady(options: ReadinessOptions): Promise<void> {
   }
 }
 
+/**
+ * Waits until a proxy gives a topic's route.
+ *
+ * @param options - `check` is called before every try; it ends the wait by throwing.
+ */
+export async function waitUntilRoutes(
+  proxy: string,
+  topic: string,
+  { check, timeout = 120_000, tls, credentials }: Omit<ReadinessOptions, 'nameServers' | 'brokers'>,
+): Promise<void> {
+  const deadline = Date.now() + timeout
+  for (;;) {
+    check?.()
+    const brokers = await topicBrokers(proxy, topic, { timeout: CALL_TIMEOUT, tls, credentials }).catch(() => undefined)
+    if (brokers !== undefined && brokers.length > 0) return
+    if (Date.now() > deadline) throw new Error(`the proxy at ${proxy} gives no route of topic ${topic}`)
+    await delay(POLL_INTERVAL)
+  }
+}
+
 async function whatIsMissing(options: ReadinessOptions): Promise<string | undefined> {
   for (const nameServer of options.nameServers) {
     try {
@@ -73,5 +95,5 @@ async function kick(options: ReadinessOptions): Promise<void> {
 
 /** The limit of the whole wait is not that of one request. */
 function callOptions({ tls, credentials }: ReadinessOptions): ProbeOptions {
-  return { tls, credentials }
+  return { tls, credentials, timeout: CALL_TIMEOUT }
 }

@@ -11,11 +11,18 @@ const GET_BROKER_RUNTIME_INFO = 28
 const POLL_INTERVAL = 100
 
 export interface ProbeOptions {
-  /** For connect and answer together. Default 1500. */
+  /** For connect and answer together, in milliseconds. Default 15000. */
   readonly timeout?: number
   readonly tls?: tls.ConnectionOptions | undefined
   /** Signs the request. */
   readonly credentials?: Credentials | undefined
+}
+
+let defaults: Pick<ProbeOptions, 'tls' | 'credentials'> = {}
+
+/** How servers are reached where a call does not say: for a cluster that all tests of a file share. */
+export function setProbeDefaults(options: Pick<ProbeOptions, 'tls' | 'credentials'>): void {
+  defaults = options
 }
 
 export interface ProbeRequest {
@@ -43,7 +50,8 @@ export interface ClusterInfo {
  */
 export function probe(address: string, request: ProbeRequest, options: ProbeOptions = {}): Promise<ProbeAnswer> {
   return new Promise((resolve, reject) => {
-    const socket = connect(address, options, () => socket.write(encode(request, options.credentials)))
+    const { credentials = defaults.credentials } = options
+    const socket = connect(address, options, () => socket.write(encode(request, credentials)))
     let received = Buffer.alloc(0)
     socket.on('data', (chunk: Buffer) => {
       received = Buffer.concat([received, chunk])
@@ -133,13 +141,14 @@ export async function registerNow(broker: string, permission: string, options: P
 
 function connect(address: string, options: ProbeOptions, connected: () => void): net.Socket {
   const { host, port } = splitAddress(address)
+  const { tls: encryption = defaults.tls } = options
   const socket =
-    options.tls === undefined
+    encryption === undefined
       ? net.connect({ host, port }, connected)
-      : tls.connect({ host, port, ...options.tls }, connected)
+      : tls.connect({ host, port, ...encryption }, connected)
   const deadline = setTimeout(
     () => socket.destroy(new Error(`${address} did not answer in time`)),
-    options.timeout ?? 1500,
+    options.timeout ?? 15_000,
   )
   socket.once('close', () => clearTimeout(deadline))
   return socket
@@ -151,7 +160,8 @@ function splitAddress(address: string): { host: string; port: number } {
   if (colon < 1 || !Number.isInteger(port) || port < 1 || port > 65_535) {
     throw new Error(`"${address}" is no address: write host:port`)
   }
-  return { host: address.slice(0, colon), port }
+  const host = address.slice(0, colon)
+  return { host: host.startsWith('[') ? host.slice(1, -1) : host, port }
 }
 
 async function expectSuccess(address: string, request: ProbeRequest, options: ProbeOptions): Promise<ProbeAnswer> {

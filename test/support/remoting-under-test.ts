@@ -18,6 +18,7 @@ export function remotingClient(options: Partial<RemotingClientOptions> = {}): Re
     serializeType: 'ROCKETMQ',
     maxFrameSize: 16 * 1024 * 1024,
     sendBufferSize: 1024 * 1024,
+    receiveBufferSize: 64 * 1024,
     addressMap: (address) => address,
     logger: silentLogger,
     ...options,

@@ -23,6 +23,7 @@ export const Code = {
   UNREGISTER: 35,
   SEND_BACK: 36,
   ROUTE: 105,
+  LITE_PULL: 361,
 } as const
 
 export const TOPIC_NOT_EXIST = 17

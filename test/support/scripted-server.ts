@@ -1,4 +1,5 @@
 import { createServer, type Server, type Socket } from 'node:net'
+import { createServer as createTlsServer, type TlsOptions } from 'node:tls'
 import { onTestFinished } from 'vitest'
 import { FrameDecoder } from '../../src/codec/frame.js'
 import type { RemotingCommand } from '../../src/codec/remoting-command.js'
@@ -12,12 +13,16 @@ export interface FrameParts {
   readonly remark?: string
   readonly fields?: Readonly<Record<string, string | number>>
   readonly body?: Uint8Array
+  readonly version?: number
 }
 
+/** The ordinal of `MQVersion.V5_4_0`. */
+const VERSION = 493
+
 export function frame(parts: FrameParts): Buffer {
-  const { code = 0, opaque = 0, flag = 0, remark, fields = {}, body = Buffer.alloc(0) } = parts
+  const { code = 0, opaque = 0, flag = 0, remark, fields = {}, body = Buffer.alloc(0), version = VERSION } = parts
   const extFields = Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, String(value)]))
-  const header = Buffer.from(JSON.stringify({ code, language: 'JAVA', version: 493, opaque, flag, remark, extFields }))
+  const header = Buffer.from(JSON.stringify({ code, language: 'JAVA', version, opaque, flag, remark, extFields }))
   const lengths = Buffer.alloc(8)
   lengths.writeInt32BE(4 + header.length + body.length, 0)
   lengths.writeInt32BE(header.length, 4)
@@ -38,8 +43,11 @@ export class ScriptedConnection {
   bytes = 0
   isClosed = false
 
-  constructor(socket: Socket) {
+  readonly #version: () => number
+
+  constructor(socket: Socket, version: () => number) {
     this.socket = socket
+    this.#version = version
   }
 
   write(bytes: Uint8Array): void {
@@ -48,7 +56,7 @@ export class ScriptedConnection {
 
   /** Answers with success unless `parts` says otherwise. */
   answer(request: RemotingCommand, parts: FrameParts = {}): void {
-    this.write(frame({ opaque: request.opaque, flag: ANSWER, ...parts }))
+    this.write(frame({ opaque: request.opaque, flag: ANSWER, version: this.#version(), ...parts }))
   }
 
   /** Sends a request to the client. */
@@ -71,6 +79,8 @@ export interface ScriptedServerOptions {
   readonly port?: number
   /** Read nothing until `socket.resume()`. */
   readonly isPaused?: boolean
+  /** Speaks TLS. */
+  readonly tls?: TlsOptions
 }
 
 export const answerAll: Script = (request, connection) => {
@@ -86,6 +96,8 @@ export class ScriptedServer {
   /** All requests, in the order of their arrival. */
   readonly requests: RemotingCommand[] = []
   readonly port: number
+  /** That its answers tell (`MQVersion`): 5.4.0. */
+  version = VERSION
   script: Script
   onConnection: ((connection: ScriptedConnection) => void) | undefined
   readonly #server: Server
@@ -95,11 +107,15 @@ export class ScriptedServer {
     this.port = port
     this.script = options.script ?? answerAll
     this.onConnection = options.onConnection
-    server.on('connection', (socket) => this.#accept(socket, options.isPaused ?? false))
+    server.on(options.tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) =>
+      this.#accept(socket, options.isPaused ?? false),
+    )
   }
 
   static async listen(options: ScriptedServerOptions = {}): Promise<ScriptedServer> {
-    const server = createServer({ noDelay: true })
+    const server =
+      options.tls === undefined ? createServer({ noDelay: true }) : createTlsServer({ noDelay: true, ...options.tls })
+    server.on('tlsClientError', () => undefined)
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject)
       server.listen({ host: '127.0.0.1', port: options.port ?? 0, exclusive: true }, resolve)
@@ -132,7 +148,10 @@ export class ScriptedServer {
   forget(): void {
     this.requests.length = 0
     const open = this.openConnections
-    for (const connection of open) connection.requests.length = 0
+    for (const connection of open) {
+      connection.requests.length = 0
+      connection.answers.length = 0
+    }
     this.connections.splice(0, this.connections.length, ...open)
   }
 
@@ -146,7 +165,7 @@ export class ScriptedServer {
   }
 
   #accept(socket: Socket, isPaused: boolean): void {
-    const connection = new ScriptedConnection(socket)
+    const connection = new ScriptedConnection(socket, () => this.version)
     const decoder = new FrameDecoder(64 * 1024 * 1024)
     this.connections.push(connection)
     socket.on('error', () => undefined)
@@ -180,9 +199,16 @@ export async function scriptedServer(options: ScriptedServerOptions = {}): Promi
   return server
 }
 
-/** The address of a port on which nothing listens. */
-export async function unusedAddress(): Promise<string> {
-  const server = await ScriptedServer.listen()
-  await server.close()
-  return server.address
+/** Only a superuser may listen there, and nobody does. HTTP clients refuse port 1 by themselves. */
+const REFUSING_PORTS = [2, 3, 4, 5, 6] as const
+let lastRefusing = 0
+
+/**
+ * An address at which nothing listens; calls that follow each other give different ones.
+ *
+ * The port of a server that was closed would not do: the system gives it to the next one that asks for any.
+ */
+export function unusedAddress(): string {
+  lastRefusing = (lastRefusing + 1) % REFUSING_PORTS.length
+  return `127.0.0.1:${REFUSING_PORTS[lastRefusing]}`
 }

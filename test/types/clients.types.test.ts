@@ -1,5 +1,7 @@
 import { expectTypeOf, test } from 'vitest'
 import {
+  type AccessDenial,
+  type BrokerError,
   type ClientEvents,
   type ClientHealth,
   DefaultProducer,
@@ -29,6 +31,35 @@ test('a group is the only option that must be given', () => {
 test('NameServers are a text or a list that is only read', () => {
   expectTypeOf(DefaultProducer).toBeConstructibleWith({ producerGroup: 'group', namesrvAddr: 'a:9876;b:9876' })
   expectTypeOf(DefaultProducer).toBeConstructibleWith({ producerGroup: 'group', namesrvAddr: ['a:9876'] as const })
+})
+
+test('credentials are fixed, or what a function gives, now or later', () => {
+  const credentials = { accessKey: 'user', secretKey: 'secret' }
+  const producerGroup = 'group'
+  expectTypeOf(DefaultProducer).toBeConstructibleWith({ producerGroup, credentials })
+  expectTypeOf(DefaultProducer).toBeConstructibleWith({ producerGroup, credentials: () => credentials })
+  expectTypeOf(DefaultProducer).toBeConstructibleWith({
+    producerGroup,
+    credentials: async () => ({ ...credentials, securityToken: 'token', expiration: new Date() }),
+  })
+  // @ts-expect-error no secret
+  new DefaultProducer({ producerGroup, credentials: { accessKey: 'user' } })
+})
+
+test('TLS is on or off, or has certificates as PEM or files', () => {
+  const producerGroup = 'group'
+  expectTypeOf(DefaultProducer).toBeConstructibleWith({ producerGroup, tls: true })
+  expectTypeOf(DefaultProducer).toBeConstructibleWith({
+    producerGroup,
+    tls: { ca: ['/ca.pem', Buffer.from('')], cert: '/a.pem', key: '/a.key', servername: (address) => address },
+  })
+  // @ts-expect-error an older version
+  new DefaultProducer({ producerGroup, tls: { minVersion: 'TLSv1' } })
+})
+
+test('a refusal by access control says what it is about', () => {
+  expectTypeOf<BrokerError['denial']>().toEqualTypeOf<AccessDenial | undefined>()
+  expectTypeOf<AccessDenial['kind']>().toEqualTypeOf<'AUTHENTICATION' | 'AUTHORIZATION'>()
 })
 
 test('console is a logger', () => {

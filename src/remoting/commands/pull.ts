@@ -2,9 +2,7 @@ import { defineCommand } from '../../codec/command.js'
 import { int, long, optional, string } from '../../codec/header-field.js'
 import { ResponseCode } from '../response-code.js'
 
-export const pullMessage = defineCommand({
-  code: 11,
-  name: 'PULL_MESSAGE',
+const pullDefinition = {
   javaHeader: 'PullMessageRequestHeader',
   javaResponseHeader: 'PullMessageResponseHeader',
   requestHeader: {
@@ -34,4 +32,9 @@ export const pullMessage = defineCommand({
     ResponseCode.PULL_RETRY_IMMEDIATELY,
     ResponseCode.PULL_OFFSET_MOVED,
   ],
-})
+} as const
+
+export const pullMessage = defineCommand({ code: 11, name: 'PULL_MESSAGE', ...pullDefinition })
+
+/** The same for lite pull consumers, for which brokers from 5.0 on have threads of their own. */
+export const litePullMessage = defineCommand({ code: 361, name: 'LITE_PULL_MESSAGE', ...pullDefinition })

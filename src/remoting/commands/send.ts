@@ -31,8 +31,8 @@ const sendMessageResponseHeader = {
   recallHandle: optional(string()),
 } as const
 
-/** What single messages and batches have in common. */
-const send = {
+/** What single messages, batches and replies have in common. */
+export const sendDefinition = {
   javaHeader: 'SendMessageRequestHeaderV2',
   javaResponseHeader: 'SendMessageResponseHeader',
   requestHeader: sendMessageRequestHeaderV2,
@@ -41,8 +41,8 @@ const send = {
   ok: [SUCCESS, FLUSH_DISK_TIMEOUT, FLUSH_SLAVE_TIMEOUT, SLAVE_NOT_AVAILABLE],
 } as const
 
-export const sendMessage = defineCommand({ code: 310, name: 'SEND_MESSAGE_V2', ...send })
-export const sendBatchMessage = defineCommand({ code: 320, name: 'SEND_BATCH_MESSAGE', ...send })
+export const sendMessage = defineCommand({ code: 310, name: 'SEND_MESSAGE_V2', ...sendDefinition })
+export const sendBatchMessage = defineCommand({ code: 320, name: 'SEND_BATCH_MESSAGE', ...sendDefinition })
 
 export const consumerSendMsgBack = defineCommand({
   code: 36,

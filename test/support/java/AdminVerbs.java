@@ -93,7 +93,7 @@ final class AdminVerbs {
     return result;
   }
 
-  private static Set<String> masters(DefaultMQAdminExt admin, Args args) throws Exception {
+  static Set<String> masters(DefaultMQAdminExt admin, Args args) throws Exception {
     if (args.has("brokerAddr")) return Collections.singleton(args.text("brokerAddr"));
     var info = admin.examineBrokerClusterInfo();
     String cluster = args.text("clusterName", "DefaultCluster");

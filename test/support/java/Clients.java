@@ -4,14 +4,19 @@ import java.util.concurrent.atomic.AtomicLong;
 import org.apache.rocketmq.acl.common.AclClientRPCHook;
 import org.apache.rocketmq.acl.common.SessionCredentials;
 import org.apache.rocketmq.client.ClientConfig;
+import org.apache.rocketmq.client.consumer.DefaultLitePullConsumer;
 import org.apache.rocketmq.client.consumer.DefaultMQPullConsumer;
+import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
+import org.apache.rocketmq.client.consumer.rebalance.AllocateMessageQueueAveragely;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
+import org.apache.rocketmq.client.producer.TransactionMQProducer;
 import org.apache.rocketmq.remoting.RPCHook;
 import org.apache.rocketmq.tools.admin.DefaultMQAdminExt;
 
 /** Makes the official clients from what every verb takes: namesrvAddr, group, and accessKey, secretKey, tls where wanted. */
 final class Clients {
   private static final String COMPRESS_TYPE = "rocketmq.message.compressType";
+  private static final long PID = ProcessHandle.current().pid();
   private static final AtomicLong INSTANCES = new AtomicLong();
   private static final Map<String, DefaultMQAdminExt> ADMINS = new ConcurrentHashMap<>();
 
@@ -45,11 +50,33 @@ final class Clients {
     }
   }
 
+  /** Not started yet: it wants a listener first. */
+  static TransactionMQProducer transactionProducer(Args args) {
+    TransactionMQProducer producer = new TransactionMQProducer(args.text("group"), hook(args));
+    configure(producer, args);
+    producer.setSendMsgTimeout((int) args.number("timeout", 10_000));
+    return producer;
+  }
+
   @SuppressWarnings("deprecation")
   static DefaultMQPullConsumer pullConsumer(Args args) throws Exception {
     DefaultMQPullConsumer consumer = new DefaultMQPullConsumer(args.text("group", "oracle-pull-consumer"), hook(args));
     configure(consumer, args);
     consumer.start();
+    return consumer;
+  }
+
+  /** Not started yet: it wants a subscription and a listener first. */
+  static DefaultMQPushConsumer pushConsumer(Args args) {
+    DefaultMQPushConsumer consumer = new DefaultMQPushConsumer(args.text("group"), hook(args), new AllocateMessageQueueAveragely());
+    configure(consumer, args);
+    return consumer;
+  }
+
+  /** Not started yet: it wants a subscription first. */
+  static DefaultLitePullConsumer litePullConsumer(Args args) {
+    DefaultLitePullConsumer consumer = new DefaultLitePullConsumer(args.text("group"), hook(args));
+    configure(consumer, args);
     return consumer;
   }
 
@@ -66,10 +93,12 @@ final class Clients {
     return admin;
   }
 
+  /** The instance names of two JVMs differ: clients with one name and one address are one client to a broker. */
   private static void configure(ClientConfig config, Args args) {
     config.setNamesrvAddr(args.text("namesrvAddr"));
-    config.setInstanceName("oracle-" + INSTANCES.incrementAndGet());
+    config.setInstanceName("oracle-" + PID + "-" + INSTANCES.incrementAndGet());
     config.setVipChannelEnabled(false);
+    if (args.has("namespace") && !(config instanceof DefaultMQAdminExt)) config.setNamespace(args.text("namespace"));
     config.setUseTLS(args.flag("tls", false));
   }
 }

@@ -13,8 +13,8 @@ import org.apache.rocketmq.common.message.MessageAccessor;
 /**
  * Builds messages from specifications.
  *
- * <p>One message: {body, tags, keys: string | string[], properties: {}, rawProperties: {}, flag, delayTimeLevel, queueId, brokerName}. Its body is
- * {text}, {base64} or {seed, index, size}. rawProperties skips the client's check of reserved names.
+ * <p>One message: {body, tags, keys: string | string[], properties: {}, rawProperties: {}, flag, delayTimeLevel, delayTimeMs, deliverTimeMs,
+ * priority, queueId, brokerName}. Its body is {text}, {base64} or {seed, index, size}. rawProperties skips the client's check of reserved names.
  *
  * <p>Many: `messages` is the path of a file with one such object a line, or `count`, `seed` and `size` make message i with the body of (seed, i,
  * size), the tag T(i mod 3), the key k(i) and the property index = i.
@@ -64,6 +64,7 @@ final class Messages {
     if (spec.has("keys")) message.setKeys((Collection<String>) spec.list("keys"));
     if (spec.has("flag")) message.setFlag((int) spec.number("flag"));
     if (spec.has("delayTimeLevel")) message.setDelayTimeLevel((int) spec.number("delayTimeLevel"));
+    TimingVerbs.time(message, spec);
     for (Map.Entry<String, Object> property : spec.object("properties").entrySet()) {
       message.putUserProperty(property.getKey(), (String) property.getValue());
     }

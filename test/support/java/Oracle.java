@@ -57,8 +57,36 @@ public final class Oracle {
     VERBS.put("consumerConnection", AdminVerbs::consumerConnection);
     VERBS.put("resetOffset", AdminVerbs::resetOffset);
     VERBS.put("mqadmin", MqadminVerb::mqadmin);
+    VERBS.put("recall", TimingVerbs::recall);
+    VERBS.put("recallHandle", TimingVerbs::recallHandle);
     VERBS.put("headers", HeaderVerbs::headers);
+    VERBS.put("readBody", BodyVerb::read);
+    VERBS.put("sign", SignVerb::sign);
     VERBS.put("vectors", Vectors::vectors);
+    VERBS.put("startTransactionProducer", TransactionVerbs::start);
+    VERBS.put("sendInTransaction", TransactionVerbs::send);
+    VERBS.put("transactionChecks", TransactionVerbs::checks);
+    VERBS.put("stopTransactionProducer", TransactionVerbs::stop);
+    VERBS.put("request", RequestVerbs::request);
+    VERBS.put("startReplier", RequestVerbs::startReplier);
+    VERBS.put("stopReplier", RequestVerbs::stopReplier);
+    VERBS.put("startPushConsumer", PushConsumerVerbs::start);
+    VERBS.put("consumed", PushConsumerVerbs::consumed);
+    VERBS.put("ownedQueues", PushConsumerVerbs::ownedQueues);
+    VERBS.put("stopConsumer", PushConsumerVerbs::stop);
+    VERBS.put("startLitePull", LitePullVerbs::start);
+    VERBS.put("litePoll", LitePullVerbs::poll);
+    VERBS.put("liteCommit", LitePullVerbs::commit);
+    VERBS.put("liteStop", LitePullVerbs::stop);
+    VERBS.put("allocate", AllocateVerb::allocate);
+    VERBS.put("consumerRunningInfo", ConsumerAdminVerbs::runningInfo);
+    VERBS.put("consumeMessageDirectly", ConsumerAdminVerbs::consumeDirectly);
+    VERBS.put("consumeStatus", ConsumerAdminVerbs::status);
+    VERBS.put("resetOffsetOld", ConsumerAdminVerbs::resetOffsetOld);
+    VERBS.put("setMessageRequestMode", ConsumerAdminVerbs::setMessageRequestMode);
+    VERBS.put("updateSubscriptionGroup", ConsumerAdminVerbs::updateSubscriptionGroup);
+    VERBS.put("writeLocalOffsets", LocalOffsetVerbs::write);
+    VERBS.put("readLocalOffsets", LocalOffsetVerbs::read);
   }
 
   private static void serve(String line) {

@@ -99,6 +99,7 @@ final class ProduceVerbs {
         "queueId", result.getMessageQueue().getQueueId(),
         "queueOffset", result.getQueueOffset(),
         "transactionId", result.getTransactionId(),
-        "regionId", result.getRegionId());
+        "regionId", result.getRegionId(),
+        "recallHandle", TimingVerbs.recallHandleOf(result));
   }
 }

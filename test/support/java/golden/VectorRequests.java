@@ -6,6 +6,8 @@ import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
+import org.apache.rocketmq.acl.common.AclClientRPCHook;
+import org.apache.rocketmq.acl.common.SessionCredentials;
 import org.apache.rocketmq.common.BoundaryType;
 import org.apache.rocketmq.common.consumer.ConsumeFromWhere;
 import org.apache.rocketmq.common.message.Message;
@@ -27,16 +29,30 @@ final class VectorRequests {
   private static final String BROKER = "broker-a";
 
   private final List<Object> cases = new ArrayList<>();
+  private final SessionCredentials credentials;
 
-  private VectorRequests() {}
+  private VectorRequests(SessionCredentials credentials) {
+    this.credentials = credentials;
+  }
 
   static List<Object> requests() throws Exception {
-    VectorRequests requests = new VectorRequests();
-    requests.sends();
-    requests.pulls();
-    requests.offsets();
-    requests.registration();
-    return requests.cases;
+    return new VectorRequests(null).all();
+  }
+
+  static List<Object> signedRequests() throws Exception {
+    List<Object> cases = new ArrayList<>(new VectorRequests(new SessionCredentials("golden-user", "golden-secret")).all());
+    cases.addAll(new VectorRequests(new SessionCredentials("golden-user", "golden-secret", "token of \u4f60\u597d \"STS\"")).all());
+    // A key that is longer than a block of SHA-1, and not ASCII.
+    cases.addAll(new VectorRequests(new SessionCredentials("\u7528\u6237", "\u5bc6\u94a5\ud83d\ude00".repeat(20))).all());
+    return cases;
+  }
+
+  private List<Object> all() throws Exception {
+    sends();
+    pulls();
+    offsets();
+    registration();
+    return cases;
   }
 
   private void sends() throws Exception {
@@ -194,12 +210,23 @@ final class VectorRequests {
       command.setSerializeTypeCurrentRPC(type);
       command.setBody(body);
       if (oneway) command.markOnewayRPC();
+      if (credentials != null) {
+        cases.add(signed(name, command));
+        continue;
+      }
       byte[] frame = encode(command);
       Map<String, Object> decoded = VectorFrames.decode(frame);
       cases.add(Args.map("command", name, "code", code, "javaHeader", header.getClass().getSimpleName(), "serializeType", type, "version", VERSION, "opaque",
           command.getOpaque(), "flag", command.getFlag(), "language", command.getLanguage(), "extFields", decoded.get("extFields"), "bodyHex", decoded.get("bodyHex"), "hex",
           MessageFields.hex(frame)));
     }
+  }
+
+  private Object signed(String name, RemotingCommand command) throws Exception {
+    new AclClientRPCHook(credentials).doBeforeRequest("", command);
+    Map<String, Object> decoded = VectorFrames.decode(encode(command));
+    return Args.map("command", name, "code", command.getCode(), "serializeType", command.getSerializeTypeCurrentRPC(), "accessKey", credentials.getAccessKey(), "secretKey",
+        credentials.getSecretKey(), "securityToken", credentials.getSecurityToken(), "extFields", decoded.get("extFields"), "bodyHex", decoded.get("bodyHex"));
   }
 
   private static byte[] encode(RemotingCommand command) {

@@ -1,0 +1,64 @@
+import { ClientError } from '../errors.js'
+import type { MessageQueue } from '../message/message.js'
+import { withDeadline } from '../remoting/deadline.js'
+import type { AssignedQueue } from './assigned-queue.js'
+import type { OffsetStore } from './offset-store.js'
+
+const NOT_STORED = 'the offset store failed: offsets were not stored'
+
+/** Has the offsets of a consumer's queues stored: on a period, at its end, and when somebody asks for it. What fails is reported. */
+export class OffsetPersistence {
+  readonly #store: OffsetStore
+  readonly #queues: () => readonly AssignedQueue[]
+  readonly #report: (error: unknown, what: string) => void
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(
+    store: OffsetStore,
+    queues: () => readonly AssignedQueue[],
+    report: (error: unknown, what: string) => void,
+  ) {
+    this.#store = store
+    this.#queues = queues
+    this.#report = report
+  }
+
+  /** @param interval - In milliseconds. */
+  start(interval: number): void {
+    this.#timer ??= setInterval(() => void this.persist(), interval)
+  }
+
+  stop(): void {
+    clearInterval(this.#timer)
+    this.#timer = undefined
+  }
+
+  /** Never rejects. */
+  async persist(): Promise<void> {
+    try {
+      for (const assigned of this.#queues()) assigned.saveOffset?.()
+      await this.#store.persist()
+    } catch (error) {
+      this.#report(error, NOT_STORED)
+    }
+  }
+
+  /** For the last time: it is not waited for any longer than `timeout` milliseconds. Never rejects. */
+  async persistInTime(timeout: number): Promise<void> {
+    const late = () => new ClientError('NOT_CLOSED', `shutdown: the offset store takes longer than ${timeout} ms`)
+    try {
+      await withDeadline(this.persist(), timeout, undefined, 'shutdown', late)
+    } catch (error) {
+      this.#report(error, NOT_STORED)
+    }
+  }
+
+  /** A queue was given up, and its offset is stored. */
+  forget(queue: MessageQueue): void {
+    try {
+      this.#store.remove(queue)
+    } catch (error) {
+      this.#report(error, 'the offset store failed')
+    }
+  }
+}
