@@ -4,11 +4,12 @@ import { fileURLToPath } from 'node:url'
 import ts from 'typescript'
 
 export const ROOT = fileURLToPath(new URL('..', import.meta.url))
-const OUTPUT = path.join(ROOT, 'bench', 'dist')
+/** For everything that is made from sources of `bench`; git ignores it. */
+export const BUILD_FOLDER = path.join(ROOT, 'bench', 'dist')
 
 /** Where a measured program lies after {@link compileBench}, given its path below the root. */
 export function compiledFile(source: string): string {
-  return path.join(OUTPUT, source.replace(/\.ts$/, '.js'))
+  return path.join(BUILD_FOLDER, source.replace(/\.ts$/, '.js'))
 }
 
 /**
@@ -16,7 +17,7 @@ export function compiledFile(source: string): string {
  * Types are left to the type check.
  */
 export async function compileBench(): Promise<void> {
-  await rm(OUTPUT, { recursive: true, force: true })
+  await rm(BUILD_FOLDER, { recursive: true, force: true })
   const sources = [...(await typeScriptFiles('bench')), ...(await typeScriptFiles('src'))]
   const compilerOptions = { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext, verbatimModuleSyntax: true }
   for (const source of sources) {

@@ -1,6 +1,6 @@
 import type { Outcome } from './clients/job.js'
 import { type Summary, summarize } from './statistics.js'
-import { type ClientName, OURS, type Target, type Workload } from './workloads.js'
+import { type ClientName, OURS, type Workload } from './workloads.js'
 
 /** One process of one round. */
 export interface Run {
@@ -9,20 +9,39 @@ export interface Run {
   readonly round: number
   /** Whether there was time for the whole warm-up. */
   readonly isWarm: boolean
+  /** Of the messages sent, how many the broker has: below 1 only oneway. */
+  readonly arrived: number
   readonly outcome: Outcome
 }
 
-/** What is told of a run, each as one number. */
+/** A process that has no outcome. */
+export interface Failure {
+  readonly workload: string
+  readonly client: ClientName
+  readonly round: number
+  readonly reason: string
+}
+
+/** What is told of a run, each as one number; undefined where it has none. */
 export const FIGURES = {
   /** Messages a second. */
-  rate: (outcome: Outcome): number => outcome.messages / outcome.seconds,
+  rate: ({ outcome, arrived }: Run): number | undefined => (outcome.messages * arrived) / outcome.seconds,
   /** CPU time of the client for one message, in microseconds. */
-  cpu: (outcome: Outcome): number => outcome.cpu / outcome.messages,
+  cpu: ({ outcome, arrived }: Run): number | undefined => outcome.cpu / (outcome.messages * arrived),
+  /** Latencies in microseconds. */
+  p50: ({ outcome }: Run): number | undefined => outcome.latency?.p50,
+  p99: ({ outcome }: Run): number | undefined => outcome.latency?.p99,
+  p999: ({ outcome }: Run): number | undefined => outcome.latency?.p999,
   /** Peak resident memory, in MiB. */
-  memory: (outcome: Outcome): number => outcome.peakRss / (1024 * 1024),
+  memory: ({ outcome }: Run): number | undefined =>
+    outcome.peakRss === 0 ? undefined : outcome.peakRss / (1024 * 1024),
 } as const
 
 export type Figure = keyof typeof FIGURES
+
+export const FIGURE_NAMES = Object.keys(FIGURES) as readonly Figure[]
+
+export type Figures = Readonly<Partial<Record<Figure, Summary>>>
 
 /** One row of a workload's table. */
 export interface Row {
@@ -30,51 +49,67 @@ export interface Row {
   readonly rounds: number
   /** Rounds in which the warm-up was cut short, so that the compiler's work is in the figures. */
   readonly coldRounds: number
-  readonly figures: Readonly<Record<Figure, Summary>>
+  /** The smallest share of messages that arrived. */
+  readonly arrived: number
+  readonly figures: Figures
   /** The figure's median divided by ours. */
   readonly ratios: Readonly<Partial<Record<Figure, number>>>
 }
 
-/** The rows of a workload, ours first; a client of which no run succeeded has none. */
+/** The rows of a workload in its order of clients; a client of which no run succeeded has none. */
 export function rowsOf(workload: Workload, runs: readonly Run[]): Row[] {
-  const ours = figuresOf(workload, OURS, runs)
+  const ours = figuresOf(runsOf(workload.name, OURS, runs))
   return workload.clients.flatMap((client) => {
-    const figures = figuresOf(workload, client, runs)
-    if (figures === undefined) return []
-    const ratios: Partial<Record<Figure, number>> = {}
-    if (ours !== undefined) {
-      for (const figure of Object.keys(FIGURES) as Figure[])
-        ratios[figure] = figures[figure].median / ours[figure].median
-    }
     const own = runsOf(workload.name, client, runs)
-    return [{ client, rounds: own.length, coldRounds: own.filter((run) => !run.isWarm).length, figures, ratios }]
+    if (own.length === 0) return []
+    const figures = figuresOf(own)
+    const ratios: Partial<Record<Figure, number>> = {}
+    for (const figure of FIGURE_NAMES) {
+      const [theirs, base] = [figures[figure], ours[figure]]
+      if (theirs !== undefined && base !== undefined) ratios[figure] = theirs.median / base.median
+    }
+    const coldRounds = own.filter((run) => !run.isWarm).length
+    const arrived = Math.min(...own.map((run) => run.arrived))
+    return [{ client, rounds: own.length, coldRounds, arrived, figures, ratios }]
   })
 }
 
 /**
- * Our figure divided by the other client's, round by round: the two ran one behind the other, so that what slows the machine for a while hits both.
- * Undefined when there is no round that has both.
+ * One client's figure divided by another's, round by round: they ran one behind the other, so that what slows the machine for a while hits both.
  */
-export function targetRatio(target: Target, runs: readonly Run[]): Summary | undefined {
-  const read = FIGURES[target.figure]
-  const others = runsOf(target.workload, target.against, runs)
-  const ratios = runsOf(target.workload, OURS, runs).flatMap((own) => {
+export function pairedRatios(
+  workload: string,
+  figure: Figure,
+  client: ClientName,
+  against: ClientName,
+  runs: readonly Run[],
+): number[] {
+  const read = FIGURES[figure]
+  const others = runsOf(workload, against, runs)
+  return runsOf(workload, client, runs).flatMap((own) => {
     const other = others.find((run) => run.round === own.round)
-    return other === undefined ? [] : [read(own.outcome) / read(other.outcome)]
+    const [mine, theirs] = [read(own), other === undefined ? undefined : read(other)]
+    return mine === undefined || theirs === undefined ? [] : [mine / theirs]
   })
-  return ratios.length === 0 ? undefined : summarize(ratios)
 }
 
-function figuresOf(workload: Workload, client: ClientName, runs: readonly Run[]): Record<Figure, Summary> | undefined {
-  const outcomes = runsOf(workload.name, client, runs).map((run) => run.outcome)
-  if (outcomes.length === 0) return undefined
-  return {
-    rate: summarize(outcomes.map(FIGURES.rate)),
-    cpu: summarize(outcomes.map(FIGURES.cpu)),
-    memory: summarize(outcomes.map(FIGURES.memory)),
-  }
-}
-
-function runsOf(workload: string, client: ClientName, runs: readonly Run[]): Run[] {
+export function runsOf(workload: string, client: ClientName, runs: readonly Run[]): Run[] {
   return runs.filter((run) => run.workload === workload && run.client === client)
+}
+
+function figuresOf(runs: readonly Run[]): Figures {
+  const figures: Partial<Record<Figure, Summary>> = {}
+  for (const figure of FIGURE_NAMES) {
+    const values = runs.map(FIGURES[figure]).filter((value) => value !== undefined)
+    if (values.length > 0) figures[figure] = summarize(values)
+  }
+  return figures
+}
+
+const REASON_LENGTH = 300
+
+/** The first line of what went wrong, without folders of this machine: results are kept and shown. */
+export function shortReason(reason: string): string {
+  const [line = ''] = reason.split('\n')
+  return line.replaceAll(/(?:file:\/\/)?(?:\/[\w.@+~-]+)*\/([\w.@+~-]+)/g, '$1').slice(0, REASON_LENGTH)
 }

@@ -1,8 +1,7 @@
 import { createRequire } from 'node:module'
-import type { ReceivedMessage } from './backlog-receiver.js'
-import { bodyOf, type Job, PULL_BATCH, TAGS } from './job.js'
-import { type FullyDecoded, readFully } from './read-message.js'
-import { pumpOf, runClient } from './run-job.js'
+import { type Job, TAGS } from './job.js'
+import type { ReceivedMessage } from './receiver.js'
+import { runClient } from './run-job.js'
 
 /** What is used of ali-ons, which has no types. */
 interface AliOns {
@@ -16,9 +15,7 @@ interface AliEmitter {
   on(event: 'error', listener: (error: Error) => void): void
 }
 
-type AliSubscription = [topic: string, expression: string, handler: (message: AliMessage) => Promise<void>]
-
-type AliMessage = FullyDecoded & ReceivedMessage
+type AliSubscription = [topic: string, expression: string, handler: (message: ReceivedMessage) => Promise<void>]
 
 // This file runs compiled, from bench/dist/bench/clients.
 const peers = createRequire(new URL('../../../peers/package.json', import.meta.url))
@@ -27,28 +24,33 @@ const nothing = (): void => undefined
 const silent = { debug: nothing, info: nothing, warn: nothing, error: nothing }
 
 runClient({
-  async send(job) {
+  async sender(job) {
+    if (job.kind === 'batch' || job.kind === 'oneway') throw new Error(`ali-ons has no ${job.kind}`)
     const { topic } = job
-    const producer = new Producer({ ...commonOptions(job), producerGroup: job.group })
+    const producer = new Producer({
+      ...commonOptions(job),
+      producerGroup: job.group,
+      sendMsgTimeout: 30_000,
+      compressMsgBodyOverHowmuch: 1024 * 1024 * 1024,
+    })
     producer.on('error', reportError)
     await producer.ready()
-    const body = bodyOf(job.bodySize)
-    return pumpOf(job, () => producer.send(new Message(topic, TAGS, body)))
+    return { send: (body) => producer.send(new Message(topic, TAGS, body)) }
   },
   async consume(job, receiver) {
+    if (job.kind === 'pull' || job.kind === 'ordered') throw new Error(`ali-ons has no ${job.kind}`)
     const consumer = new Consumer({
       ...commonOptions(job),
-      consumerGroup: job.group,
+      consumerGroup: `${job.group}-consumer`,
       consumeFromWhere: 'CONSUME_FROM_FIRST_OFFSET',
-      pullBatchSize: PULL_BATCH,
+      pullBatchSize: job.batch,
       // As many at a time as it permits.
-      parallelConsumeLimit: PULL_BATCH,
+      parallelConsumeLimit: job.batch,
       // By default a queue with 500 messages waiting is left alone for 5 seconds, which would be all that is measured.
       pullTimeDelayMillsWhenFlowControl: 1,
     })
     consumer.on('error', reportError)
     consumer.subscribe(job.topic, '*', async (message) => {
-      readFully(message)
       receiver.receive(message)
     })
     await consumer.ready()

@@ -1,6 +1,9 @@
-/** What one measured process is to do. Travels as JSON. */
+/** What a measured process does with its messages. */
+export type JobKind = 'send' | 'batch' | 'auto-batch' | 'oneway' | 'pull' | 'push' | 'ordered' | 'end-to-end'
+
+/** What one measured process is to do. Travels as flat JSON, which the Java and Go programs read as well. */
 export interface Job {
-  readonly kind: 'send' | 'consume'
+  readonly kind: JobKind
   readonly namesrvAddr: string
   readonly brokerAddress: string
   readonly topic: string
@@ -9,8 +12,14 @@ export interface Job {
   /** Producer or consumer group; a new one for each process. */
   readonly group: string
   readonly bodySize: number
-  /** Sends that wait for their answer at a time. For consumers: 1 pull for each queue. */
+  /** Sends that wait for their answer at a time. */
   readonly inFlight: number
+  /** Messages of one request: of a batch, or at most of a pull. */
+  readonly batch: number
+  /** Messages a second, end to end. */
+  readonly rate: number
+  /** The same for the warm-up, which would take minutes at that rate. */
+  readonly warmUpRate: number
   /** Messages before the measured window, 1 at least. */
   readonly warmUp: number
   /** Messages of the measured window. */
@@ -21,6 +30,19 @@ export interface Job {
   readonly maxWindow: number
   /** The process ends itself after this time, in milliseconds. */
   readonly deadline: number
+  /** Messages that lie in the topic, for consumers. */
+  readonly backlog: number
+  /** The entry file of another build of this client; empty: the one of this working copy. */
+  readonly packageFile: string
+  /** CPU time to waste for each message, in microseconds: only to show that a slow-down is found. */
+  readonly burn: number
+}
+
+/** Percentiles, in microseconds. */
+export interface Latency {
+  readonly p50: number
+  readonly p99: number
+  readonly p999: number
 }
 
 /** What a measured process found out. */
@@ -34,14 +56,14 @@ export interface Outcome {
   readonly peakRss: number
   /** Messages sent or received from start to end, to be compared with what the broker says. */
   readonly total: number
+  /** Of the requests of the window, from the call to its answer; end to end: from the send to the handler. */
+  readonly latency?: Latency
   /** What is wrong with what was received, for example a gap in the offsets. */
   readonly fault?: string
 }
 
 /** Tags, keys and a body like those of the messages that services send. */
 export const TAGS = 'TagA'
-/** Messages of one pull, which brokers give at most unless they are configured otherwise. */
-export const PULL_BATCH = 32
 
 /** Marks the line of a process's output that holds the outcome. */
 export const OUTCOME_MARK = 'outcome '

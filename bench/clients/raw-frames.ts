@@ -1,10 +1,11 @@
 import type { RawFields } from '../raw/raw-frame.js'
-import { type Job, PULL_BATCH, TAGS } from './job.js'
+import { type Job, TAGS } from './job.js'
 
 export const SEND_MESSAGE_V2 = 310
+export const SEND_BATCH_MESSAGE = 320
 export const PULL_MESSAGE = 11
 
-/** The header of a send, as brokers want it at least. */
+/** The header of a send or a batch, as brokers want it at least. */
 export function sendFields(job: Job, queueId: number): RawFields {
   return {
     a: job.group,
@@ -18,7 +19,7 @@ export function sendFields(job: Job, queueId: number): RawFields {
     i: `TAGS\u0001${TAGS}\u0002WAIT\u0001true\u0002`,
     j: 0,
     k: false,
-    m: false,
+    m: job.kind === 'batch',
   }
 }
 
@@ -29,7 +30,7 @@ export function pullFields(job: Job, queueId: number, offset: number): RawFields
     topic: job.topic,
     queueId,
     queueOffset: offset,
-    maxMsgNums: PULL_BATCH,
+    maxMsgNums: job.batch,
     sysFlag: 4,
     commitOffset: 0,
     suspendTimeoutMillis: 0,

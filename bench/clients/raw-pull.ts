@@ -7,13 +7,14 @@ import { runClient } from './run-job.js'
 /**
  * Pulls over a raw socket, one pull under way for each queue, whose number is the opaque.
  *
- * @param read - Decodes and uses one message.
+ * @param read - Decodes one message.
  */
-export function runRawPull<Message extends SlimMessage>(read: (data: Buffer, start: number) => Message): void {
+export function runRawPull(read: (data: Buffer, start: number) => SlimMessage): void {
   runClient({
     async consume(job, receiver) {
+      const next = new Array<number>(job.queues).fill(0)
       const pull = (queueId: number): void => {
-        const fields = pullFields(job, queueId, receiver.nextOffset(queueId))
+        const fields = pullFields(job, queueId, next[queueId] ?? 0)
         socket.write(encodeBinaryFrame(PULL_MESSAGE, queueId, fields, undefined))
       }
       const socket: RawSocket = await RawSocket.open(
@@ -24,7 +25,9 @@ export function runRawPull<Message extends SlimMessage>(read: (data: Buffer, sta
           if (code !== 0) return
           let at = start + 8 + headerLengthAt(data, start)
           while (at < end) {
-            receiver.receive(read(data, at))
+            const message = read(data, at)
+            next[queueId] = message.queueOffset + 1
+            receiver.receive(message)
             at += data.readInt32BE(at)
           }
           if (receiver.isOpen) pull(queueId)

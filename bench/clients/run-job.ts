@@ -1,23 +1,20 @@
 import { readFileSync } from 'node:fs'
-import { BacklogReceiver, type Receiver } from './backlog-receiver.js'
+import { EndToEnd } from './end-to-end.js'
 import { type Job, OUTCOME_MARK, type Outcome } from './job.js'
-import { MeasuredWindow } from './measured-window.js'
-
-/** Sends that many messages, with `job.inFlight` of them under way, or fewer when the time is over; resolves with how many were acknowledged. */
-export type Pump = (messages: number, maxMilliseconds: number) => Promise<number>
+import { BacklogReceiver, type Measured, type Receiver } from './receiver.js'
+import { measureSends, type Sender } from './send-loop.js'
 
 export interface MeasuredClient {
-  /** Connects the client and makes its pump. */
-  send?(job: Job): Promise<Pump>
-  /** Starts reading all queues from offset 0 on and hands every message to the receiver. */
+  /** Connects a sender of `job.kind`; end to end sends single messages. */
+  sender?(job: Job): Promise<Sender>
+  /** Starts reading the whole topic and hands every message to the receiver. */
   consume?(job: Job, receiver: Receiver): Promise<void>
 }
 
 /**
- * The whole life of a measured process: reads its job from the command line, does it, prints the outcome and exits.
+ * The whole life of a measured process: does the job, prints the outcome and exits.
  */
-export function runClient(client: MeasuredClient): void {
-  const job = JSON.parse(process.argv[2] ?? '{}') as Job
+export function runClient(client: MeasuredClient, job: Job = jobOfThisProcess()): void {
   // The one who started this process kills it in time, unless it was killed itself.
   setTimeout(() => fail(new Error(`not done after ${job.deadline} ms`)), job.deadline).unref()
   measure(client, job).then((measured) => {
@@ -26,48 +23,32 @@ export function runClient(client: MeasuredClient): void {
   }, fail)
 }
 
-type Measured = Omit<Outcome, 'peakRss'>
-
-async function measure(client: MeasuredClient, job: Job): Promise<Measured> {
-  if (job.kind === 'send' && client.send !== undefined) return measureSends(await client.send(job), job)
-  const { consume } = client
-  if (job.kind === 'send' || consume === undefined) throw new Error(`this client can not ${job.kind}`)
-  return new Promise((resolve, reject) => {
-    const receiver = new BacklogReceiver(job, resolve)
-    consume(job, receiver).catch(reject)
-  })
+/** From the command line. */
+export function jobOfThisProcess(): Job {
+  return JSON.parse(process.argv[2] ?? '{}') as Job
 }
 
-async function measureSends(pump: Pump, job: Job): Promise<Measured> {
-  const warmUp = await pump(job.warmUp, job.maxWarmUp)
-  const window = new MeasuredWindow()
-  window.start()
-  const messages = await pump(job.messages, job.maxWindow)
-  window.stop()
-  return { messages, seconds: window.seconds, cpu: window.cpu, total: warmUp + messages }
+async function measure(client: MeasuredClient, job: Job): Promise<Measured> {
+  const { sender, consume } = client
+  const isConsumer = job.kind === 'pull' || job.kind === 'push' || job.kind === 'ordered'
+  if (isConsumer && consume !== undefined) {
+    return new Promise((resolve, reject) => {
+      consume(job, new BacklogReceiver(job, resolve)).catch(reject)
+    })
+  }
+  if (job.kind === 'end-to-end' && consume !== undefined && sender !== undefined) {
+    const both = new EndToEnd(job)
+    await consume(job, both)
+    const { send } = await sender(job)
+    return both.run(send)
+  }
+  if (!isConsumer && sender !== undefined) return measureSends(await sender(job), job)
+  throw new Error(`this client has no ${job.kind}`)
 }
 
 function fail(error: unknown): void {
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
   process.stderr.write(`${text}\n`, () => process.exit(1))
-}
-
-/** As a pump for clients that have a promise for each send. */
-export function pumpOf(job: Job, send: () => Promise<unknown>): Pump {
-  return async (messages, maxMilliseconds) => {
-    const end = performance.now() + maxMilliseconds
-    let started = 0
-    let isOver = false
-    const worker = async (): Promise<void> => {
-      while (started < messages && !isOver) {
-        started++
-        if ((started & 127) === 0 && performance.now() > end) isOver = true
-        await send()
-      }
-    }
-    await Promise.all(Array.from({ length: job.inFlight }, worker))
-    return started
-  }
 }
 
 /** In bytes. What the operating system counts for a process includes its parent's memory at the fork; Linux also tells its own peak. */

@@ -24,7 +24,7 @@ interface Waiting {
 export class RawConnection {
   readonly address: string
   readonly #waiting = new Map<number, Waiting>()
-  #socket: RawSocket | undefined
+  #socket: Promise<RawSocket> | undefined
   #opaque = 0
 
   private constructor(address: string) {
@@ -33,16 +33,26 @@ export class RawConnection {
 
   static async open(address: string): Promise<RawConnection> {
     const connection = new RawConnection(address)
-    connection.#socket = await RawSocket.open(
-      address,
-      (data, start, end) => connection.#receive(data, start, end),
-      (error) => connection.#fail(error),
-    )
+    await connection.#connected()
     return connection
   }
 
-  /** @throws Error when there is no answer within 20 seconds. */
-  request(code: number, fields: RawFields, body?: Uint8Array): Promise<RawAnswer> {
+  /** Servers close a connection that has been idle for two minutes. */
+  #connected(): Promise<RawSocket> {
+    this.#socket ??= RawSocket.open(
+      this.address,
+      (data, start, end) => this.#receive(data, start, end),
+      (error) => this.#fail(error),
+    )
+    return this.#socket
+  }
+
+  /** @throws Error when there is no connection, or no answer within 20 seconds. */
+  async request(code: number, fields: RawFields, body?: Uint8Array): Promise<RawAnswer> {
+    const socket = await this.#connected().catch((error: unknown) => {
+      this.#socket = undefined
+      throw error
+    })
     const opaque = this.#opaque++
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
@@ -57,7 +67,7 @@ export class RawConnection {
         }
       }
       this.#waiting.set(opaque, { resolve: settle(resolve), reject: settle(reject) })
-      this.#socket?.write(encodeJsonFrame(code, opaque, fields, body))
+      socket.write(encodeJsonFrame(code, opaque, fields, body))
     })
   }
 
@@ -69,7 +79,10 @@ export class RawConnection {
   }
 
   close(): void {
-    this.#socket?.close()
+    this.#socket?.then(
+      (socket) => socket.close(),
+      () => undefined,
+    )
   }
 
   #receive(data: Buffer, start: number, end: number): void {
@@ -81,6 +94,7 @@ export class RawConnection {
   }
 
   #fail(error: Error): void {
+    this.#socket = undefined
     for (const waiting of [...this.#waiting.values()]) waiting.reject(error)
   }
 }

@@ -2,15 +2,23 @@ const BINARY = 1
 const LANGUAGE_OTHER = 7
 /** Of an old client, which no server treats in a special way. */
 const VERSION = 401
+/** The flag of a request that is not answered. */
+export const ONEWAY = 2
 
 export type RawFields = Readonly<Record<string, string | number | boolean>>
 
 /** A whole request frame with a JSON header, written the plain way. */
-export function encodeJsonFrame(code: number, opaque: number, fields: RawFields, body: Uint8Array | undefined): Buffer {
+export function encodeJsonFrame(
+  code: number,
+  opaque: number,
+  fields: RawFields,
+  body: Uint8Array | undefined,
+  flag = 0,
+): Buffer {
   const extFields: Record<string, string> = {}
   for (const name of Object.keys(fields)) extFields[name] = String(fields[name])
   const header = Buffer.from(
-    JSON.stringify({ code, language: 'OTHER', version: VERSION, opaque, flag: 0, extFields }),
+    JSON.stringify({ code, language: 'OTHER', version: VERSION, opaque, flag, extFields }),
     'utf8',
   )
   return frameOf(header, 0, body)
@@ -56,20 +64,6 @@ function frameOf(header: Buffer, serializeType: number, body: Uint8Array | undef
 /** Where things stand in a frame whose length word is at `start`. */
 export function headerLengthAt(data: Buffer, start: number): number {
   return data.readInt32BE(start + 4) & 0xff_ffff
-}
-
-const OPAQUE_KEY = Buffer.from('"opaque":')
-
-/** The opaque alone of a frame with a JSON header, in which servers answer whatever they were asked in; −1 when there is none. */
-export function jsonOpaqueAt(data: Buffer, start: number): number {
-  const key = data.indexOf(OPAQUE_KEY, start + 8)
-  if (key < 0) return -1
-  let opaque = 0
-  for (let at = key + OPAQUE_KEY.length; ; at++) {
-    const digit = (data[at] ?? 0) - 48
-    if (digit < 0 || digit > 9) return opaque
-    opaque = opaque * 10 + digit
-  }
 }
 
 export interface JsonHeader {

@@ -6,6 +6,8 @@ export class RawSocket {
   readonly #socket: Socket
   readonly #flushNow = (): void => this.#flush()
   #frames: Buffer[] = []
+  #flushed: Promise<void> = Promise.resolve()
+  #onFlushed: () => void = () => undefined
 
   private constructor(socket: Socket, onFrame: (data: Buffer, start: number, end: number) => void) {
     this.#socket = socket
@@ -33,8 +35,18 @@ export class RawSocket {
   }
 
   write(frame: Buffer): void {
-    if (this.#frames.length === 0) process.nextTick(this.#flushNow)
+    if (this.#frames.length === 0) {
+      process.nextTick(this.#flushNow)
+      this.#flushed = new Promise((resolve) => {
+        this.#onFlushed = resolve
+      })
+    }
     this.#frames.push(frame)
+  }
+
+  /** Settles when the operating system has taken what was written last. */
+  get flushed(): Promise<void> {
+    return this.#flushed
   }
 
   close(): void {
@@ -45,6 +57,6 @@ export class RawSocket {
     const frames = this.#frames
     this.#frames = []
     const first = frames[0]
-    if (first !== undefined) this.#socket.write(frames.length === 1 ? first : Buffer.concat(frames))
+    if (first !== undefined) this.#socket.write(frames.length === 1 ? first : Buffer.concat(frames), this.#onFlushed)
   }
 }
