@@ -47,6 +47,7 @@ export class PullLoop implements ReadAheadLoop {
   #pulledAt: number | undefined
   /** Whether an offset to store went with it. */
   #isStoring = false
+  #lastSentOffset: number | undefined
   #isClosed = false
   #isBroken = false
   #running: Promise<void> | undefined
@@ -100,6 +101,11 @@ export class PullLoop implements ReadAheadLoop {
     if (this.#fault === undefined || this.#pulledAt === undefined) return this.#fault
     const isHeld = monotonicNow() - this.#pulledAt > this.#options.pullTimeDelayMillsWhenException
     return isHeld ? undefined : this.#fault
+  }
+
+  /** The offset to store that went with the last pull which had one; undefined: none ever did. */
+  get lastSentOffset(): number | undefined {
+    return this.#lastSentOffset
   }
 
   start(): void {
@@ -211,6 +217,7 @@ export class PullLoop implements ReadAheadLoop {
     const startedAt = monotonicNow()
     const commitOffset = this.#offsetToStore(processQueue)
     this.#isStoring = commitOffset > 0
+    if (this.#isStoring) this.#lastSentOffset = commitOffset
     this.#pulledAt = startedAt
     this.#lastPullTimestamp = Date.now()
     const answer = await this.#requests.pullOnce({

@@ -85,6 +85,7 @@ export abstract class PulledQueue implements AssignedQueue, PullLoopHost {
     this.#context.openQueues.delete(this)
     await this.endConsuming(timeout)
     await pulled
+    this.#doubtSaved()
     this.saveOffset()
     try {
       await this.#context.offsets.persist([this.queue])
@@ -198,6 +199,12 @@ export abstract class PulledQueue implements AssignedQueue, PullLoopHost {
     } catch (error) {
       this.#context.report(error, 'the offset store failed')
     }
+  }
+
+  /** Brokers store what comes with a pull beside what comes by itself: an older offset of a pull may have come after the one that was saved last. */
+  #doubtSaved(): void {
+    const { lastSentOffset } = this.loop
+    if (lastSentOffset !== undefined && lastSentOffset !== this.#savedOffset) this.#savedOffset = -1
   }
 
   #transform(messages: StoredMessage[]): StoredMessage[] {

@@ -517,6 +517,23 @@ describe('a shutdown', () => {
     expect(left).not.toHaveBeenCalled()
   })
 
+  it('stores an offset once more that an older one, sent with a pull, may have undone', async () => {
+    const { consumer, queue, offsets, messages } = await consuming()
+    let release: () => void = () => undefined
+    await consumer.start()
+    queue.fill(1)
+    await until(() => messages.length === 1 && queue.waitingCount === 1)
+    consumer.onMessage(() => new Promise<void>((resolve) => (release = resolve)))
+    queue.fill(1)
+    await until(() => consumer.health().inFlight === 1 && queue.waitingCount === 1)
+    expect(queue.lastPull.extFields.commitOffset).toBe('1')
+    release()
+    await until(() => offsets.stored.get('T-0') === 2)
+    offsets.stored.set('T-0', 1)
+    await consumer.shutdown()
+    expect(offsets.stored.get('T-0')).toBe(2)
+  })
+
   it('waits no longer than it is told, and says what handlers still have', async () => {
     const { consumer, queue, offsets } = await consuming({ persistConsumerOffsetInterval: 60_000 })
     const signals: AbortSignal[] = []
