@@ -1,6 +1,7 @@
 import { BrokerError, ClientError, type MessageError, RocketMQError } from '../errors.js'
 import type { MessageQueue } from '../message/message.js'
 import { monotonicNow, withDeadline } from '../remoting/deadline.js'
+import { CallSignal } from './call-signal.js'
 import { LoopPause } from './loop-pause.js'
 import { ProcessQueue } from './process-queue.js'
 import { delayAfter, PullBackOff } from './pull-back-off.js'
@@ -32,6 +33,7 @@ const CLOSE_TIMEOUT = 1_000
  */
 export class PullLoop implements ReadAheadLoop {
   readonly queue: MessageQueue
+  admittedIn = 0
   readonly #requests: QueueRequests
   readonly #host: PullLoopHost
   readonly #options: PullLoopOptions
@@ -52,7 +54,7 @@ export class PullLoop implements ReadAheadLoop {
   #isBroken = false
   #running: Promise<void> | undefined
   /** Ends what is under way when the loop is closed or goes on elsewhere. */
-  #turn = new AbortController()
+  #turn = new CallSignal()
   readonly #pause = new LoopPause()
   /** Whether it waits for its turn to read ahead, and whether it has got it. */
   #isParked = false
@@ -131,7 +133,7 @@ export class PullLoop implements ReadAheadLoop {
     this.#unpark()
     this.#pause.end()
     await this.#untilStored()
-    this.#turn.abort()
+    this.#turn.abort(ended())
     await this.#ended(CLOSE_TIMEOUT)
     this.#leaveTally()
     this.#requests.forget(this.queue)
@@ -185,7 +187,7 @@ export class PullLoop implements ReadAheadLoop {
   #endTurn(): void {
     if (!this.#isAdmitted) return
     this.#isAdmitted = false
-    this.#host.readAhead?.leave()
+    this.#host.readAhead?.leave(this)
   }
 
   #unpark(): void {
@@ -201,7 +203,7 @@ export class PullLoop implements ReadAheadLoop {
 
   /** One pull. Gives back how long to wait before the next one, in milliseconds. */
   async #tryPull(maxNums: number): Promise<number> {
-    const { signal } = this.#turn
+    const signal = this.#turn
     try {
       return await this.#pull(maxNums, signal)
     } catch (error) {
@@ -341,8 +343,8 @@ export class PullLoop implements ReadAheadLoop {
   }
 
   #interrupt(): void {
-    this.#turn.abort()
-    if (!this.#isClosed) this.#turn = new AbortController()
+    this.#turn.abort(ended())
+    if (!this.#isClosed) this.#turn = new CallSignal()
     this.#pause.end()
   }
 
@@ -355,7 +357,10 @@ export class PullLoop implements ReadAheadLoop {
   /** Resolves when the loop has ended, or when the time is over. */
   async #ended(timeout: number): Promise<void> {
     if (this.#running === undefined) return
-    const late = () => new ClientError('CLOSED', 'pulling has ended')
-    await withDeadline(this.#running, timeout, undefined, 'closing a queue', late).catch(() => undefined)
+    await withDeadline(this.#running, timeout, undefined, 'closing a queue', ended).catch(() => undefined)
   }
+}
+
+function ended(): ClientError {
+  return new ClientError('CLOSED', 'pulling has ended')
 }

@@ -369,8 +369,8 @@ describe('flow control', () => {
     await turns()
     expect(queue.pulls).toHaveLength(4)
     // All are parked; the first one for the longest time.
-    take(first, 1)
-    await until(() => first.loop.processQueue.waitingCount === 63)
+    take(first, 16)
+    await until(() => first.loop.processQueue.waitingCount === 48)
     expect(queue.pulls).toHaveLength(5)
     // One that is given up, wherever it went on, makes room for those behind it.
     second.loop.seek(100)
@@ -378,8 +378,8 @@ describe('flow control', () => {
     take(first, 32)
     await until(() => third.loop.processQueue.waitingCount === 32)
     expect(second.loop.processQueue.count).toBe(0)
-    take(first, 31)
-    take(third, 1)
+    take(first, 16)
+    take(third, 16)
     await until(() => fourth.loop.processQueue.waitingCount === 32)
     await Promise.all(hosts.map(({ loop }) => loop.close()))
     expect(readAhead.waiting).toBe(0)
@@ -399,9 +399,9 @@ describe('flow control', () => {
     await until(() => readAhead.waiting === 64)
     await turns()
     paused.loop.processQueue.take(32)
-    next.loop.processQueue.take(1)
+    next.loop.processQueue.take(16)
     readAhead.admitNext()
-    await until(() => next.loop.processQueue.waitingCount === 63)
+    await until(() => next.loop.processQueue.waitingCount === 48)
     expect(paused.loop.processQueue.waitingCount).toBe(0)
   })
 
