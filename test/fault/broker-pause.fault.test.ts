@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
+import { PushConsumer } from '../../src/index.js'
 import { getMaxOffset } from '../../src/remoting/commands/offset.js'
 import { Endpoint } from '../../src/remoting/endpoint.js'
 import { type Cluster, type ClusterNode, startCluster } from '../support/cluster.js'
@@ -194,4 +195,36 @@ test('a pull from a silent broker ends at its deadline, one from the other is an
   const waiting = consumer.pullBlockIfNotFound(queueOf(paused), { offset: 1 })
   await producer.send({ topic, body: 'late' }, { queue: queueOf(paused) })
   expect((await waiting).messages.map((message) => message.body.toString())).toEqual(['late'])
+})
+
+test('a push consumer with a backlog in many queues goes on with those of the other broker while one is silent', async () => {
+  const topic = uniqueName('backlog')
+  const queuesOfEach = 128
+  const inEach = 320
+  await createTopic(cluster, topic, { queues: queuesOfEach })
+  const { namesrvAddr } = cluster
+  const producer = await startProducer({ namesrvAddr })
+  const queues = await producer.fetchPublishMessageQueues(topic)
+  const messages = Array.from({ length: inEach }, () => ({ topic, body: 'x' }))
+  for (const queue of queues) await producer.sendBatch(messages, { queue })
+
+  const consumer = new PushConsumer({ consumerGroup: uniqueName('cg'), namesrvAddr, consumeFromWhere: 'FIRST' })
+  const seen = new Set<string>()
+  let ofOther = 0
+  consumer.onMessage(([message]) => {
+    if (message === undefined) return
+    if (message.brokerName === other.name) ofOther++
+    if (seen.size === queues.length) return
+    seen.add(`${message.brokerName} ${message.queueId}`)
+    // By now it is known of each queue that there is more.
+    if (seen.size === queues.length) pause(paused)
+  })
+  onTestFinished(() => consumer.shutdown({ timeout: 0 }))
+  await consumer.subscribe(topic)
+  await consumer.start()
+  await until(() => seen.size === queues.length, 30_000)
+  expect(ofOther).toBeLessThan(queuesOfEach * inEach)
+  // Pulls that are not answered end after 30 seconds.
+  await until(() => ofOther === queuesOfEach * inEach, 20_000)
+  paused.resume()
 })
