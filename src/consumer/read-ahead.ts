@@ -33,7 +33,7 @@ export class ReadAhead implements WaitingTally {
   /** Of the pulls of rounds before nothing is expected any more. */
   #round = 1
   #hasAnswers = false
-  /** Runs while loops wait. */
+  /** Runs while loops are parked. */
   #hangTimer: NodeJS.Timeout | undefined
   readonly #limit: number
   /** No more than so many: some loops come next. */
@@ -68,7 +68,10 @@ export class ReadAhead implements WaitingTally {
 
   /** A loop does not wait for its turn any more. */
   forget(loop: ReadAheadLoop): void {
-    this.#remove(loop)
+    this.#parked.delete(loop)
+    if (this.#parked.size > 0) return
+    clearInterval(this.#hangTimer)
+    this.#hangTimer = undefined
   }
 
   /** Fewer messages may wait than before. Cheap: called for every message that is taken. */
@@ -79,7 +82,7 @@ export class ReadAhead implements WaitingTally {
   #admitSome(): void {
     for (const loop of this.#parked) {
       if (!this.#hasRoom()) return
-      this.#remove(loop)
+      this.forget(loop)
       this.#expect(loop)
       loop.admit()
     }
@@ -88,13 +91,6 @@ export class ReadAhead implements WaitingTally {
   #expect(loop: ReadAheadLoop): void {
     loop.admittedIn = this.#round
     this.#expected += this.#pullBatchSize
-  }
-
-  #remove(loop: ReadAheadLoop): void {
-    this.#parked.delete(loop)
-    if (this.#parked.size > 0) return
-    clearInterval(this.#hangTimer)
-    this.#hangTimer = undefined
   }
 
   #onTick(): void {
