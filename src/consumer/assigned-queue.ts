@@ -18,8 +18,8 @@ export interface AssignedQueue {
    */
   close(timeout: number): Promise<void>
 
-  /** Puts the offset to commit into the offset store, where it has moved. Called before offsets are stored. Must not throw. */
-  saveOffset?(): void
+  /** Puts the offset to commit into the offset store. Called before offsets are stored. Must not throw. @returns whether it had moved. */
+  saveOffset?(): boolean
 
   /** For `health()`, `lag()`, the watchdog and consoles. */
   state(): QueueState

@@ -235,7 +235,6 @@ export class ConsumerCare {
           postSubscription: true,
           offset,
           maxNums: 1,
-          commitOffset: 0,
           suspendTimeoutMillis: 0,
           timeout,
           signal,

@@ -16,7 +16,6 @@ export interface LitePullQueueContext extends PulledQueueContext {
 
 /** A queue of a lite pull consumer: it is pulled, and what was pulled waits for somebody who asks for it. */
 export class LitePullQueue extends PulledQueue {
-  readonly commitsByPull = false
   readonly #context: LitePullQueueContext
   /** Where it went on because somebody said so: a place in the queue. */
   #soughtOffset: number | undefined
@@ -40,9 +39,9 @@ export class LitePullQueue extends PulledQueue {
     super.start()
   }
 
-  override saveOffset(): void {
-    super.saveOffset()
+  override saveOffset(): boolean {
     this.#committedOffset = undefined
+    return super.saveOffset()
   }
 
   override seek(offset: number): void {

@@ -4,6 +4,8 @@ import { withDeadline } from '../remoting/deadline.js'
 import type { AssignedQueue } from './assigned-queue.js'
 import type { OffsetStore } from './offset-store.js'
 
+/** Where very many queues move, their offsets are stored less often: there is so much time for each of them, in milliseconds. */
+const TIME_PER_QUEUE = 1
 const NOT_STORED = 'the offset store failed: offsets were not stored'
 
 /** Has the offsets of a consumer's queues stored: on a period, at its end, and when somebody asks for it. What fails is reported. */
@@ -25,22 +27,18 @@ export class OffsetPersistence {
 
   /** @param interval - In milliseconds. */
   start(interval: number): void {
-    this.#timer ??= setInterval(() => void this.persist(), interval)
+    this.#timer ??= setTimeout(() => this.#tick(interval), interval)
   }
 
   stop(): void {
-    clearInterval(this.#timer)
+    clearTimeout(this.#timer)
     this.#timer = undefined
   }
 
   /** Never rejects. */
   async persist(): Promise<void> {
-    try {
-      for (const assigned of this.#queues()) assigned.saveOffset?.()
-      await this.#store.persist()
-    } catch (error) {
-      this.#report(error, NOT_STORED)
-    }
+    this.#save()
+    await this.#persist()
   }
 
   /** For the last time: it is not waited for any longer than `timeout` milliseconds. Never rejects. */
@@ -48,6 +46,28 @@ export class OffsetPersistence {
     const late = () => new ClientError('NOT_CLOSED', `shutdown: the offset store takes longer than ${timeout} ms`)
     try {
       await withDeadline(this.persist(), timeout, undefined, 'shutdown', late)
+    } catch (error) {
+      this.#report(error, NOT_STORED)
+    }
+  }
+
+  #tick(interval: number): void {
+    const moved = this.#save()
+    // Not waited for: a broker that does not answer must not keep offsets from the others.
+    void this.#persist()
+    this.#timer = setTimeout(() => this.#tick(interval), Math.max(interval, moved * TIME_PER_QUEUE))
+  }
+
+  /** @returns of how many queues the offset has moved. */
+  #save(): number {
+    let moved = 0
+    for (const assigned of this.#queues()) if (assigned.saveOffset?.()) moved++
+    return moved
+  }
+
+  async #persist(): Promise<void> {
+    try {
+      await this.#store.persist()
     } catch (error) {
       this.#report(error, NOT_STORED)
     }

@@ -255,7 +255,6 @@ export class PullConsumer extends Member {
       postSubscription: true,
       offset: checkOffset(options.offset),
       maxNums,
-      commitOffset: 0,
       suspendTimeoutMillis: 0,
       timeout,
       signal,

@@ -44,8 +44,6 @@ export interface PullLoopHost {
   ownQueues(): number
   /** Whether it may pull now; after a no, {@link PullLoop.wake} tells of a change. */
   mayPull(): boolean
-  /** Whether offsets are stored with pulls. */
-  readonly commitsByPull: boolean
   /** What queues with a backlog share; undefined: each is pulled whatever the others have. */
   readonly readAhead: ReadAhead | undefined
   /** Turns what was pulled into what handlers get: fewer messages, or other ones. */

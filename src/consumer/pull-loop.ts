@@ -19,8 +19,6 @@ const UNKNOWN_SUBSCRIPTION_CODES: ReadonlySet<string> = new Set([
   'FILTER_DATA_NOT_LATEST',
 ])
 const FLOW_CONTROL_DELAY = 20
-/** Within this time a broker that holds a pull has stored the offset that came with it, in milliseconds. */
-const STORE_TIME = 200
 /** What is aborted ends at once, in milliseconds. */
 const CLOSE_TIMEOUT = 1_000
 
@@ -38,8 +36,6 @@ export class PullLoop implements ReadAheadLoop {
   readonly #host: PullLoopHost
   readonly #options: PullLoopOptions
   readonly #backOff: PullBackOff
-  /** Where this loop began: an offset that did not move since is nothing to store. */
-  #startOffset: number
   #processQueue: ProcessQueue
   #maxOffset: number | undefined
   #lastPullTimestamp = 0
@@ -47,9 +43,6 @@ export class PullLoop implements ReadAheadLoop {
   #fault: Error | undefined
   /** When the pull under way began; monotonic. */
   #pulledAt: number | undefined
-  /** Whether an offset to store went with it. */
-  #isStoring = false
-  #lastSentOffset: number | undefined
   #isClosed = false
   #isBroken = false
   #running: Promise<void> | undefined
@@ -74,7 +67,6 @@ export class PullLoop implements ReadAheadLoop {
     this.#host = host
     this.#options = options
     this.#backOff = new PullBackOff(options.pullTimeDelayMillsWhenException)
-    this.#startOffset = nextOffset
     this.#processQueue = new ProcessQueue(nextOffset, host.readAhead)
   }
 
@@ -105,11 +97,6 @@ export class PullLoop implements ReadAheadLoop {
     return isHeld ? undefined : this.#fault
   }
 
-  /** The offset to store that went with the last pull which had one; undefined: none ever did. */
-  get lastSentOffset(): number | undefined {
-    return this.#lastSentOffset
-  }
-
   start(): void {
     this.#running ??= this.#run().catch((error: unknown) => this.#onBroken(error))
   }
@@ -124,17 +111,13 @@ export class PullLoop implements ReadAheadLoop {
     return this.#isBroken
   }
 
-  /**
-   * Ends pulling. From now on nothing is added to the process queue any more. When it resolves, the broker has stored the offset that came with the last pull, so that
-   * it comes after no later one. A pull that does not end is left to itself.
-   */
+  /** Ends pulling. From now on nothing is added to the process queue any more. A pull that does not end is left to itself. */
   async close(): Promise<void> {
     this.#isClosed = true
     this.#unpark()
     this.#pause.end()
-    await this.#untilStored()
     this.#turn.abort(ended())
-    await this.#ended(CLOSE_TIMEOUT)
+    await this.#ended()
     this.#leaveTally()
     this.#requests.forget(this.queue)
   }
@@ -217,9 +200,6 @@ export class PullLoop implements ReadAheadLoop {
     if (subscription === undefined) return this.#options.pullTimeDelayMillsWhenException
     const processQueue = this.#processQueue
     const startedAt = monotonicNow()
-    const commitOffset = this.#offsetToStore(processQueue)
-    this.#isStoring = commitOffset > 0
-    if (this.#isStoring) this.#lastSentOffset = commitOffset
     this.#pulledAt = startedAt
     this.#lastPullTimestamp = Date.now()
     const answer = await this.#requests.pullOnce({
@@ -230,7 +210,6 @@ export class PullLoop implements ReadAheadLoop {
       postSubscription: this.#options.postSubscriptionWhenPull,
       offset: processQueue.nextOffset,
       maxNums,
-      commitOffset,
       suspendTimeoutMillis: this.#options.brokerSuspendMaxTimeMillis,
       timeout: this.#options.consumerTimeoutMillisWhenSuspend,
       signal,
@@ -244,12 +223,6 @@ export class PullLoop implements ReadAheadLoop {
     this.#backOff.answered()
     this.#isReported = false
     return this.#onAnswer(answer, processQueue, monotonicNow() - startedAt)
-  }
-
-  #offsetToStore(processQueue: ProcessQueue): number {
-    if (!this.#host.commitsByPull) return 0
-    const { commitOffset } = processQueue
-    return commitOffset === this.#startOffset ? 0 : commitOffset
   }
 
   #onAnswer(answer: PullAnswer, processQueue: ProcessQueue, elapsed: number): number | Promise<number> {
@@ -331,7 +304,6 @@ export class PullLoop implements ReadAheadLoop {
   }
 
   #replace(offset: number): void {
-    this.#startOffset = offset
     this.#leaveTally()
     this.#processQueue = new ProcessQueue(offset, this.#host.readAhead)
   }
@@ -348,16 +320,10 @@ export class PullLoop implements ReadAheadLoop {
     this.#pause.end()
   }
 
-  async #untilStored(): Promise<void> {
-    if (this.#pulledAt === undefined || !this.#isStoring) return
-    const rest = this.#pulledAt + STORE_TIME - monotonicNow()
-    if (rest > 0) await this.#ended(rest)
-  }
-
-  /** Resolves when the loop has ended, or when the time is over. */
-  async #ended(timeout: number): Promise<void> {
+  /** Resolves when the loop has ended, or when it takes too long. */
+  async #ended(): Promise<void> {
     if (this.#running === undefined) return
-    await withDeadline(this.#running, timeout, undefined, 'closing a queue', ended).catch(() => undefined)
+    await withDeadline(this.#running, CLOSE_TIMEOUT, undefined, 'closing a queue', ended).catch(() => undefined)
   }
 }
 

@@ -22,8 +22,6 @@ export interface PullRequest {
   readonly postSubscription: boolean
   readonly offset: number
   readonly maxNums: number
-  /** Stored by the way as the group's offset of the queue, where the broker is the master; 0: nothing is. */
-  readonly commitOffset: number
   /** How long the broker may hold the request when it finds nothing; 0: not at all. */
   readonly suspendTimeoutMillis: number
   readonly timeout: number
@@ -73,8 +71,9 @@ export async function pullFrom(client: Client, target: PullTarget, request: Pull
     queueId: queue.queueId,
     queueOffset: request.offset,
     maxMsgNums: request.maxNums,
-    sysFlag: sysFlagOf(request, target),
-    commitOffset: request.commitOffset,
+    sysFlag: sysFlagOf(request),
+    // Java's offsets ride on pulls, too. Brokers store those beside what comes by itself, so that an older one may undo a newer one, the last of a queue included.
+    commitOffset: 0,
     suspendTimeoutMillis: request.suspendTimeoutMillis,
     subscription: request.postSubscription ? subscription.subString : undefined,
     subVersion: request.subVersion,
@@ -103,10 +102,8 @@ export async function pullFrom(client: Client, target: PullTarget, request: Pull
   return { result: { pullStatus, minOffset, maxOffset, messages, ...found }, suggestWhichBrokerId, remark, skipTo }
 }
 
-function sysFlagOf(request: PullRequest, { isMaster }: PullTarget): number {
+function sysFlagOf(request: PullRequest): number {
   let sysFlag = 0
-  // A slave would keep the offset to itself.
-  if (request.commitOffset > 0 && isMaster) sysFlag |= PullSysFlag.COMMIT_OFFSET
   if (request.suspendTimeoutMillis > 0) sysFlag |= PullSysFlag.SUSPEND
   if (request.postSubscription) sysFlag |= PullSysFlag.SUBSCRIPTION
   if (request.isLite) sysFlag |= PullSysFlag.LITE_PULL

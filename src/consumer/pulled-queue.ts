@@ -60,8 +60,6 @@ export abstract class PulledQueue implements AssignedQueue, PullLoopHost {
       this.transform = (messages) => this.#transform(messages)
   }
 
-  abstract readonly commitsByPull: boolean
-
   abstract mayPull(): boolean
 
   abstract onAnswer(): void
@@ -85,7 +83,6 @@ export abstract class PulledQueue implements AssignedQueue, PullLoopHost {
     this.#context.openQueues.delete(this)
     await this.endConsuming(timeout)
     await pulled
-    this.#doubtSaved()
     this.saveOffset()
     try {
       await this.#context.offsets.persist([this.queue])
@@ -99,17 +96,18 @@ export abstract class PulledQueue implements AssignedQueue, PullLoopHost {
     return this.loop.processQueue.commitOffset
   }
 
-  saveOffset(): void {
+  saveOffset(): boolean {
     // Before the first answer nobody knows whether the offset lies in the queue.
-    if (this.loop.lastAnswerTimestamp === 0 || !this.mayStoreOffset) return
+    if (this.loop.lastAnswerTimestamp === 0 || !this.mayStoreOffset) return false
     const { commitOffset } = this
-    if (commitOffset === this.#savedOffset) return
+    if (commitOffset === this.#savedOffset) return false
     try {
       this.#context.offsets.update(this.queue, commitOffset)
       this.#savedOffset = commitOffset
     } catch (error) {
       this.#context.report(error, 'the offset store failed')
     }
+    return true
   }
 
   /** There may be room, or it may be allowed to pull. */
@@ -199,12 +197,6 @@ export abstract class PulledQueue implements AssignedQueue, PullLoopHost {
     } catch (error) {
       this.#context.report(error, 'the offset store failed')
     }
-  }
-
-  /** Brokers store what comes with a pull beside what comes by itself: an older offset of a pull may have come after the one that was saved last. */
-  #doubtSaved(): void {
-    const { lastSentOffset } = this.loop
-    if (lastSentOffset !== undefined && lastSentOffset !== this.#savedOffset) this.#savedOffset = -1
   }
 
   #transform(messages: StoredMessage[]): StoredMessage[] {

@@ -47,8 +47,8 @@ export interface PushConsumerOptions extends GroupConsumerOptions {
    */
   suspendCurrentQueueTimeMillis?: number
   /**
-   * Between two storings of offsets, in milliseconds. Default 5000; 100 where messages keep their order, so that few messages come again after a crash. Where they
-   * are broadcast: 5000.
+   * Between two storings of offsets, in milliseconds; longer where more than 1,000 queues a second would have theirs stored. Default 100 where brokers keep them, so that
+   * few messages come again after a crash; 5000 where messages are broadcast, or an `offsetStore` of yours keeps the offsets.
    */
   persistConsumerOffsetInterval?: number
   /** Messages in a second that are handed out at most, over all queues. Default: no limit. */
@@ -117,8 +117,8 @@ export interface PushConsumerOptions extends GroupConsumerOptions {
 
 const MAX_INT = 0x7fff_ffff
 const MAX_CONSUME_TIMEOUT = 7 * 24 * 3_600_000
-/** Between two storings of offsets where messages keep their order, in milliseconds. */
-const ORDERED_PERSIST_INTERVAL = 100
+/** Between two storings of offsets at brokers, in milliseconds. Java's go with each pull as well. */
+const PERSIST_INTERVAL_AT_BROKERS = 100
 
 /** The rules of these options but for those that every consumer of a group has. */
 const rules = {
@@ -153,10 +153,10 @@ export type ResolvedPushConsumerOptions = ReturnType<typeof resolvePushConsumerO
 export function resolvePushConsumerOptions(options: PushConsumerOptions, owner: string) {
   const own = memberOptionsOf(options, owner)
   const all = resolveOptions({ ...groupConsumerOptionRules, ...rules }, own, owner, MEMBER_OPTION_NAMES)
-  const isOrdered = all.consumeMode !== 'concurrently' && all.messageModel === 'CLUSTERING'
+  const isAtBrokers = all.messageModel === 'CLUSTERING' && all.offsetStore === undefined
   const persistConsumerOffsetInterval =
-    isOrdered && own.persistConsumerOffsetInterval === undefined
-      ? ORDERED_PERSIST_INTERVAL
+    isAtBrokers && own.persistConsumerOffsetInterval === undefined
+      ? PERSIST_INTERVAL_AT_BROKERS
       : all.persistConsumerOffsetInterval
   const resolved = { ...all, persistConsumerOffsetInterval }
   checkSuspendTime(resolved, owner)

@@ -301,7 +301,7 @@ export class PushConsumer extends GroupConsumer<PushConsumerEvents> implements A
 
   #queueContext(filter: ConsumeHookRunner | undefined): PushQueueContext {
     const { client, requests, offsets } = this
-    const { consumeMode, consumeConcurrentlyMaxSpan, consumeConcurrency, messageModel, pullBatchSize } = this.#options
+    const { consumeMode, consumeConcurrentlyMaxSpan, consumeConcurrency, pullBatchSize } = this.#options
     // In order, the oldest message that is not consumed is never far behind those that are.
     const maxSpan = consumeMode === 'orderly' ? undefined : consumeConcurrentlyMaxSpan
     const handled = consumeConcurrency * this.#options.consumeMessageBatchMaxSize
@@ -322,7 +322,6 @@ export class PushConsumer extends GroupConsumer<PushConsumerEvents> implements A
         isLite: false,
       },
       readAhead,
-      commitsByPull: messageModel === 'CLUSTERING',
       locks: this.#locks,
       filter,
       subscription: (topic) => this.subscriptions.get(topic),

@@ -11,8 +11,6 @@ import type { QueueLocks } from './queue-locks.js'
 /** What all queues of a push consumer have in common, and what they tell it. None of the functions may throw. */
 export interface PushQueueContext extends PulledQueueContext {
   readonly consumption: Consumption
-  /** Whether offsets are stored with pulls. */
-  readonly commitsByPull: boolean
   /** Where queues are worked on under locks. */
   readonly locks: QueueLocks | undefined
   onLockLost(queue: MessageQueue, loss: LockLoss): void
@@ -39,10 +37,6 @@ export class PushQueue extends PulledQueue implements GatedQueue {
     this.#context = context
     this.#gate = lock === undefined ? undefined : new QueueGate(lock, this)
     this.consumed.gate = this.#gate
-  }
-
-  get commitsByPull(): boolean {
-    return this.#context.commitsByPull
   }
 
   override async close(timeout: number): Promise<void> {

@@ -35,7 +35,6 @@ export interface LoopParts {
   readonly expression?: FilterExpression
   readonly options?: Partial<PullLoopOptions>
   readonly client?: Omit<ConnectionOptions, 'namesrvAddr'>
-  readonly commitsByPull?: boolean
   readonly readAhead?: ReadAhead
   readonly transform?: (messages: StoredMessage[]) => StoredMessage[]
 }
@@ -48,7 +47,6 @@ export class LoopUnderTest implements PullLoopHost {
   readonly corrections: OffsetCorrection[] = []
   readonly registered: string[] = []
   readonly statistics = new TopicStatistics()
-  readonly commitsByPull: boolean
   readonly readAhead: ReadAhead | undefined
   readonly transform?: (messages: StoredMessage[]) => StoredMessage[]
   isPaused = false
@@ -61,7 +59,6 @@ export class LoopUnderTest implements PullLoopHost {
     this.client = new Client({ namesrvAddr: cluster.namesrvAddr, ...parts.client })
     const report = (error: unknown, what: string) => this.report(error, what)
     const requests = new QueueRequests(this.client, 'c', report)
-    this.commitsByPull = parts.commitsByPull ?? true
     this.readAhead = parts.readAhead
     if (parts.transform !== undefined) this.transform = parts.transform
     this.#expression = parts.expression

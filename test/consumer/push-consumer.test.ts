@@ -184,7 +184,7 @@ describe('a push consumer', () => {
     expect(messages).toHaveLength(1)
   })
 
-  it('pulls with subscription version and offset, as the group is registered', async () => {
+  it('pulls with subscription version, as the group is registered', async () => {
     const { consumer, queue, messages, group } = await consuming({ persistConsumerOffsetInterval: 60_000 })
     await consumer.start()
     queue.fill(1)
@@ -192,7 +192,7 @@ describe('a push consumer', () => {
     queue.fill(1)
     await until(() => messages.length === 2 && queue.waitingCount === 1)
     const { extFields } = queue.lastPull
-    expect(extFields).toMatchObject({ consumerGroup: 'g', sysFlag: '3', commitOffset: '2', expressionType: 'TAG' })
+    expect(extFields).toMatchObject({ consumerGroup: 'g', sysFlag: '2', commitOffset: '0', expressionType: 'TAG' })
     expect(extFields).not.toHaveProperty('subscription')
     expect(Number(extFields.subVersion)).toBe((group.subscriptions.T as { subVersion: number }).subVersion)
   })
@@ -515,23 +515,6 @@ describe('a shutdown', () => {
     const codes = broker.server.requests.map(({ code }) => code)
     expect(codes.lastIndexOf(Code.UPDATE_OFFSET)).toBeLessThan(codes.indexOf(Code.UNREGISTER))
     expect(left).not.toHaveBeenCalled()
-  })
-
-  it('stores an offset once more that an older one, sent with a pull, may have undone', async () => {
-    const { consumer, queue, offsets, messages } = await consuming()
-    let release: () => void = () => undefined
-    await consumer.start()
-    queue.fill(1)
-    await until(() => messages.length === 1 && queue.waitingCount === 1)
-    consumer.onMessage(() => new Promise<void>((resolve) => (release = resolve)))
-    queue.fill(1)
-    await until(() => consumer.health().inFlight === 1 && queue.waitingCount === 1)
-    expect(queue.lastPull.extFields.commitOffset).toBe('1')
-    release()
-    await until(() => offsets.stored.get('T-0') === 2)
-    offsets.stored.set('T-0', 1)
-    await consumer.shutdown()
-    expect(offsets.stored.get('T-0')).toBe(2)
   })
 
   it('waits no longer than it is told, and says what handlers still have', async () => {
