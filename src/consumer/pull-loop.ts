@@ -27,6 +27,9 @@ const CLOSE_TIMEOUT = 1_000
  *
  * Whatever goes wrong, it goes on after a while, and never past a message that was not delivered.
  *
+ * A loop that may not pull now rests: it runs no more, and begins anew when it is told to. A wait for that would keep promises and closures, which of a thousand queues
+ * have become old by the time that it ends, and cost the garbage collector more than everything that is young.
+ *
  * @see DefaultMQPushConsumerImpl.pullMessage
  */
 export class PullLoop implements ReadAheadLoop {
@@ -45,7 +48,10 @@ export class PullLoop implements ReadAheadLoop {
   #pulledAt: number | undefined
   #isClosed = false
   #isBroken = false
+  /** Undefined before the start, after the end and while it rests. */
   #running: Promise<void> | undefined
+  /** Whether it waits until there is room, or until it is its turn. */
+  #isResting = false
   /** Ends what is under way when the loop is closed or goes on elsewhere. */
   #turn = new CallSignal()
   readonly #pause = new LoopPause()
@@ -82,7 +88,7 @@ export class PullLoop implements ReadAheadLoop {
 
   /** When the last pull began, in ms since the epoch; now, while it is not meant to pull. 0: never. */
   get lastPullTimestamp(): number {
-    return this.#pause.isForRoom ? Date.now() : this.#lastPullTimestamp
+    return this.#isResting ? Date.now() : this.#lastPullTimestamp
   }
 
   /** In ms since the epoch; 0: never. */
@@ -98,7 +104,7 @@ export class PullLoop implements ReadAheadLoop {
   }
 
   start(): void {
-    this.#running ??= this.#run().catch((error: unknown) => this.#onBroken(error))
+    this.#running ??= this.#run()
   }
 
   /** Whether a pull is under way. */
@@ -124,13 +130,13 @@ export class PullLoop implements ReadAheadLoop {
 
   /** There may be room now, or it may be allowed to pull. Cheap: called for every message that is finished. */
   wake(): void {
-    if (this.#pause.isForRoom && !this.#isParked && this.#room() > 0) this.#pause.end()
+    if (this.#isResting && !this.#isParked && this.#room() > 0) this.#goOn()
   }
 
   admit(): void {
     this.#isParked = false
     this.#isAdmitted = true
-    this.#pause.end()
+    this.#goOn()
   }
 
   /** Goes on elsewhere. What was pulled and not taken is dropped; what was taken is no business of the queue any more. */
@@ -139,17 +145,32 @@ export class PullLoop implements ReadAheadLoop {
     this.#interrupt()
   }
 
+  /** Ends a rest. */
+  #goOn(): void {
+    if (!this.#isResting || this.#isClosed) return
+    this.#isResting = false
+    this.#running = this.#run()
+  }
+
+  /** Never rejects. */
   async #run(): Promise<void> {
-    while (!this.#isClosed) {
-      const room = this.#room()
-      if (room <= 0) this.#endTurn()
-      if (room <= 0 || !this.#mayReadAhead()) {
-        await this.#pause.wait(undefined)
-        continue
+    try {
+      // Whoever says that it may go on is in the middle of something.
+      await undefined
+      while (!this.#isClosed) {
+        const room = this.#room()
+        if (room <= 0) this.#endTurn()
+        if (room <= 0 || !this.#mayReadAhead()) {
+          this.#isResting = true
+          this.#running = undefined
+          return
+        }
+        const delay = await this.#tryPull(room)
+        this.#endTurn()
+        if (delay > 0 && !this.#isClosed) await this.#pause.wait(delay)
       }
-      const delay = await this.#tryPull(room)
-      this.#endTurn()
-      if (delay > 0 && !this.#isClosed) await this.#pause.wait(delay)
+    } catch (error) {
+      this.#onBroken(error)
     }
     this.#endTurn()
   }
@@ -318,6 +339,7 @@ export class PullLoop implements ReadAheadLoop {
     this.#turn.abort(ended())
     if (!this.#isClosed) this.#turn = new CallSignal()
     this.#pause.end()
+    this.#goOn()
   }
 
   /** Resolves when the loop has ended, or when it takes too long. */
