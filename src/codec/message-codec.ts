@@ -5,7 +5,7 @@ import { ByteReader } from './byte-reader.js'
 import { type CompressionType, compressionTypeOf, decompress, decompressSync } from './compression.js'
 import { crc32 } from './crc32.js'
 import { addInt64 } from './int64.js'
-import { ipLength, type StoredFields, StoredMessage } from './stored-message.js'
+import { ipLength, type StoredFields, StoredMessage, StoredSource } from './stored-message.js'
 
 const MAGIC_V1 = -626843481
 const MAGIC_V2 = -626843477
@@ -108,7 +108,7 @@ export function readStoredMessage(reader: ByteReader, options: DecodeOptions): S
     reconsumeTimes,
     preparedTransactionOffset,
   }
-  const source = { bytes: reader.buffer, bornHostAt, storeHostAt, propertiesAt, propertiesEnd }
+  const source = new StoredSource(reader.buffer, bornHostAt, storeHostAt, propertiesAt, propertiesEnd)
   return new StoredMessage(fields, body, source)
 }
 
