@@ -38,7 +38,7 @@ export class OffsetPersistence {
   /** Never rejects. */
   async persist(): Promise<void> {
     this.#save()
-    await this.#persist()
+    await this.#tryTo(() => this.#store.persist())
   }
 
   /** For the last time: it is not waited for any longer than `timeout` milliseconds. Never rejects. */
@@ -53,8 +53,10 @@ export class OffsetPersistence {
 
   #tick(interval: number): void {
     const moved = this.#save()
+    // Somebody who was told of a fault may have ended this.
+    if (this.#timer === undefined) return
     // Not waited for: a broker that does not answer must not keep offsets from the others.
-    void this.#persist()
+    void this.#tryTo(() => this.#store.persistDue?.() ?? this.#store.persist())
     this.#timer = setTimeout(() => this.#tick(interval), Math.max(interval, moved * TIME_PER_QUEUE))
   }
 
@@ -65,9 +67,9 @@ export class OffsetPersistence {
     return moved
   }
 
-  async #persist(): Promise<void> {
+  async #tryTo(persist: () => Promise<void>): Promise<void> {
     try {
-      await this.#store.persist()
+      await persist()
     } catch (error) {
       this.#report(error, NOT_STORED)
     }

@@ -33,6 +33,8 @@ export interface OffsetStore {
    * @param queues - Only of these. Default: of all.
    */
   persist(queues?: readonly MessageQueue[]): Promise<void>
+  /** As {@link OffsetStore.persist} of all, called on a period: what could not be stored a moment ago may wait. Default: all is tried. */
+  persistDue?(): Promise<void>
   /** Forgets what is in memory of a queue that this member gave up: another one goes on with it. */
   remove(queue: MessageQueue): void
 }

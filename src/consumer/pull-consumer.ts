@@ -209,7 +209,7 @@ export class PullConsumer extends Member {
 
   async #persist(): Promise<void> {
     for (const loop of this.#loops) loop.saveOffset()
-    await this.#offsets.persist()
+    await (this.#offsets.persistDue?.() ?? this.#offsets.persist())
   }
 
   #messagesHost(): PullMessagesHost {

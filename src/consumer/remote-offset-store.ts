@@ -19,6 +19,16 @@ interface StoredOffset {
   readonly settles: PendingOffset | undefined
 }
 
+/** An offset that a broker did not store. */
+interface FailedStore {
+  readonly brokerName: string
+  /** Monotonic, in milliseconds: the next {@link RemoteOffsetStore.persistDue} that tries it once more. */
+  readonly againAt: number
+}
+
+/** Between two tries to store what a broker did not store, in milliseconds. */
+const RETRY_DELAY = 1_000
+
 /** Finds the address of the broker that keeps a queue's offsets. @throws {@link ClientError} when it has none now. */
 export type BrokerAddressFinder = (queue: MessageQueue, options: WaitOptions) => Promise<string>
 
@@ -38,8 +48,8 @@ export class RemoteOffsetStore implements OffsetStore {
   readonly #pending = new Map<string, PendingOffset>()
   readonly #storing = new Map<string, Promise<void>>()
   readonly #firstAlone = new FirstAlone()
-  /** Queues whose offsets could not be stored, with their brokers: of each of these it is reported once. */
-  readonly #failed = new Map<string, string>()
+  /** By queue. Of each broker it is reported once. */
+  readonly #failed = new Map<string, FailedStore>()
   /** Waiting for their turn to store what is pending. */
   readonly #persisting = new Map<string, Promise<void>>()
 
@@ -90,13 +100,22 @@ export class RemoteOffsetStore implements OffsetStore {
 
   async persist(queues?: readonly MessageQueue[]): Promise<void> {
     const keys = queues === undefined ? [...this.#pending.keys()] : queues.map(messageQueueKey)
-    await Promise.all(keys.filter((key) => this.#pending.has(key)).map((key) => this.#persistSoon(key)))
+    await this.#persistAll(keys.filter((key) => this.#pending.has(key)))
+  }
+
+  async persistDue(): Promise<void> {
+    const now = monotonicNow()
+    await this.#persistAll([...this.#pending.keys()].filter((key) => (this.#failed.get(key)?.againAt ?? now) <= now))
   }
 
   remove(queue: MessageQueue): void {
     const key = messageQueueKey(queue)
     this.#pending.delete(key)
     this.#failed.delete(key)
+  }
+
+  async #persistAll(keys: readonly string[]): Promise<void> {
+    await Promise.all(keys.map((key) => this.#persistSoon(key)))
   }
 
   /** One that waits for its turn serves all who come meanwhile: it stores what is newest then. */
@@ -124,9 +143,10 @@ export class RemoteOffsetStore implements OffsetStore {
 
   #onFailed(key: string, { queue: { brokerName }, offset }: PendingOffset, error: unknown): void {
     const what = `the offset ${offset} of ${key} was not stored; it is tried again`
-    if ([...this.#failed.values()].includes(brokerName)) this.#client.logger.warn(what, { error })
+    const isKnown = [...this.#failed.values()].some((failed) => failed.brokerName === brokerName)
+    if (isKnown) this.#client.logger.debug(what, { error })
     else this.#report(error, what)
-    this.#failed.set(key, brokerName)
+    this.#failed.set(key, { brokerName, againAt: monotonicNow() + RETRY_DELAY })
   }
 
   #inTurn(key: string, store: () => Promise<void>): Promise<void> {

@@ -15,7 +15,7 @@ function persisting(queueCount: number, persist: () => Promise<void> = async () 
       return persist()
     },
   }
-  const queues = Array.from({ length: queueCount }, () => ({ saveOffset: () => true }) as Partial<AssignedQueue>)
+  const queues: Partial<AssignedQueue>[] = Array.from({ length: queueCount }, () => ({ saveOffset: () => true }))
   const reports: string[] = []
   const persistence = new OffsetPersistence(
     offsetStore as OffsetStore,
@@ -23,7 +23,7 @@ function persisting(queueCount: number, persist: () => Promise<void> = async () 
     (_error, what) => reports.push(what),
   )
   onTestFinished(() => persistence.stop())
-  return { persistence, storedAt, reports }
+  return { persistence, storedAt, reports, queues }
 }
 
 describe('the storing of offsets', () => {
@@ -39,6 +39,20 @@ describe('the storing of offsets', () => {
     persistence.start(100)
     await vi.advanceTimersByTimeAsync(3_000)
     expect(storedAt).toEqual([100, 1_124, 2_148])
+  })
+
+  it('ends for good when it is stopped by somebody who hears of a fault', async () => {
+    const { persistence, storedAt, queues } = persisting(1)
+    queues.push({
+      saveOffset() {
+        persistence.stop()
+        return true
+      },
+    })
+    persistence.start(100)
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(storedAt).toEqual([])
+    expect(vi.getTimerCount()).toBe(0)
   })
 
   it('goes on beside one that does not end, and after one that fails', async () => {

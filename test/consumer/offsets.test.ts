@@ -231,6 +231,22 @@ describe('updateConsumeOffset', () => {
     expect(reports.map((what) => /broker-./.exec(what)?.[0]).sort()).toEqual(['broker-a', 'broker-b'])
   })
 
+  it('that can not be stored is tried again a second later, and at once when its queue is given up', async () => {
+    const cluster = await scriptedCluster()
+    const times: number[] = []
+    cluster.broker().scripts.set(Code.UPDATE_OFFSET, (request, connection) => {
+      times.push(performance.now())
+      connection.answer(request, { code: 1 })
+    })
+    const consumer = await startedConsumer(cluster, { persistConsumerOffsetInterval: 10 })
+    consumer.on('error', () => undefined)
+    consumer.updateConsumeOffset(queue, 9)
+    await until(() => times.length === 2)
+    expect((times[1] ?? 0) - (times[0] ?? 0)).toBeGreaterThanOrEqual(990)
+    await consumer.shutdown()
+    expect(times).toHaveLength(3)
+  })
+
   it('that can not be stored at shutdown is reported, and shutdown ends', async () => {
     const cluster = await scriptedCluster()
     cluster.broker().scripts.set(Code.UPDATE_OFFSET, (request, connection) => connection.answer(request, { code: 1 }))
