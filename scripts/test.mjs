@@ -4,8 +4,9 @@ import { hasJavaAndMaven } from './lib/java.mjs'
 import { main, setUp } from './lib/set-up.mjs'
 import { failedTests, formatFailed, runProjects } from './lib/suites.mjs'
 
-const SUITES = [['unit', 'types'], ['package'], ['real']]
-const SUITES_WITH_JAVA = [['java'], ['fault']]
+/** The suites run one behind the other. The parts of one run side by side: `real` and `java` wait for brokers most of the time. */
+const SUITES = [[['unit', 'types']], [['package']], [['real']]]
+const SUITES_WITH_JAVA = [[['unit', 'types']], [['package']], [['real'], ['java']], [['fault']]]
 
 await main(async () => {
   try {
@@ -16,9 +17,10 @@ await main(async () => {
   }
   const hasJava = hasJavaAndMaven()
   const results = []
-  for (const projects of hasJava ? [...SUITES, ...SUITES_WITH_JAVA] : SUITES) {
-    console.log(`\n--- ${projects.join(' + ')} ---`)
-    results.push(await runProjects(projects))
+  for (const parts of hasJava ? SUITES_WITH_JAVA : SUITES) {
+    console.log(`\n--- ${parts.flat().join(' + ')} ---`)
+    const runs = parts.map((projects, index) => runProjects(projects, { isHeldBack: index > 0 }))
+    results.push(...(await Promise.all(runs)))
   }
   const total = sum(results)
   if (!hasJava)

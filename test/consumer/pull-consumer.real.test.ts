@@ -113,7 +113,7 @@ describe('PullConsumer against a real broker', () => {
 
   it('says NO_NEW_MSG when nothing comes in the time given', async () => {
     const queue = await queueWith(1)
-    const result = await consumer.pullBlockIfNotFound(queue, { offset: 1, timeout: 800 })
+    const result = await consumer.pullBlockIfNotFound(queue, { offset: 1, timeout: 4_000 })
     expect(result).toMatchObject({ pullStatus: 'NO_NEW_MSG', nextBeginOffset: 1, minOffset: 0, maxOffset: 1 })
   })
 
