@@ -4,9 +4,10 @@ import { RemotingCommand, type ResponseHead } from './remoting-command.js'
 const MAX_LENGTH = 1024
 /** Servers have fewer kinds of answers that matter; what comes after that many is parsed. */
 const MAX_SHAPES = 16
-const QUOTE = 0x22
-const BACKSLASH = 0x5c
-const MAX_INT_DIGITS = 9
+/** A text as plain as it can be: no quotation mark, nothing escaped, nothing beyond ASCII. */
+const PLAIN_TEXT = '([ !#-[\\]-~]*)'
+/** A number that is surely an int. */
+const PLAIN_INT = '(0|[1-9][0-9]{0,8})'
 
 /** What has been seen, oldest first. */
 const shapes: JsonShape[] = []
@@ -14,7 +15,7 @@ const shapes: JsonShape[] = []
 /**
  * Reads a JSON header that differs from one before only in its opaque and in the values of its fields; undefined: it has to be parsed.
  *
- * A client gets the same few kinds of answers all the time. To compare the text between the values takes two thirds of the time that `JSON.parse` does, which
+ * A client gets the same few kinds of answers all the time. A regular expression made for each kind takes less than half of the time that `JSON.parse` does, which
  * was the largest single part of a send.
  */
 export function readByShape(header: Buffer, body: Buffer): RemotingCommand | undefined {
@@ -37,83 +38,61 @@ export function learnShape(header: Buffer, object: Readonly<Record<string, unkno
   if (shape !== undefined) shapes.push(shape)
 }
 
-/** The texts between the values, and whose values those are. */
+/** What headers of one kind have in common, and whose values the others are. */
 class JsonShape {
   readonly #head: ResponseHead
-  /** Of the field whose value follows the text with the same number; undefined: it is the opaque. */
+  /** Of the field that each group of the pattern is the value of; undefined: it is the opaque. */
   readonly #names: readonly (string | undefined)[]
-  readonly #between: readonly string[]
-  readonly #end: string
+  /** Linear: no value can go on over the mark that ends it. */
+  readonly #pattern: RegExp
 
-  constructor(head: ResponseHead, names: readonly (string | undefined)[], between: readonly string[], end: string) {
+  constructor(head: ResponseHead, names: readonly (string | undefined)[], pattern: string) {
     this.#head = head
     this.#names = names
-    this.#between = between
-    this.#end = end
+    this.#pattern = new RegExp(`^${pattern}$`)
   }
 
   read(text: string, body: Buffer): RemotingCommand | undefined {
+    const values = this.#pattern.exec(text)
+    if (values === null) return undefined
     const fields: Record<string, string> = {}
     let opaque = 0
-    let at = 0
     for (let i = 0; i < this.#names.length; i++) {
-      const before = this.#between[i] as string
-      if (!text.startsWith(before, at)) return undefined
-      const start = at + before.length
       const name = this.#names[i]
-      at = name === undefined ? endOfNumber(text, start) : endOfText(text, start)
-      if (at < 0) return undefined
-      if (name === undefined) opaque = Number(text.slice(start, at))
-      else fields[name] = text.slice(start, at)
+      const value = values[i + 1] as string
+      if (name === undefined) opaque = Number(value)
+      else fields[name] = value
     }
-    if (text.length !== at + this.#end.length || !text.endsWith(this.#end)) return undefined
     const { code, language, version, flag, remark } = this.#head
     return new RemotingCommand(code, language, version, opaque, flag, remark, fields, body, 'JSON')
   }
 }
 
-/** Where a text ends at its quotation mark; −1 when it is not as plain as it can be. */
-function endOfText(text: string, start: number): number {
-  for (let at = start; at < text.length; at++) {
-    const c = text.charCodeAt(at)
-    if (c === QUOTE) return at
-    if (c < 0x20 || c > 0x7e || c === BACKSLASH) return -1
-  }
-  return -1
-}
-
-/** Where a number of some digits ends; −1 when it is none, or may be no int. */
-function endOfNumber(text: string, start: number): number {
-  let at = start
-  while (at < text.length && text.charCodeAt(at) >= 0x30 && text.charCodeAt(at) <= 0x39) at++
-  const digits = at - start
-  const hasLeadingZero = digits > 1 && text.charCodeAt(start) === 0x30
-  return digits === 0 || digits > MAX_INT_DIGITS || hasLeadingZero ? -1 : at
-}
-
 function shapeOf(object: Readonly<Record<string, unknown>>, command: RemotingCommand): JsonShape | undefined {
   const names: (string | undefined)[] = []
-  const between: string[] = []
-  let text = '{'
+  let pattern = literally('{')
   for (const [index, key] of Object.keys(object).entries()) {
-    text += `${index === 0 ? '' : ','}${JSON.stringify(key)}:`
+    pattern += literally(`${index === 0 ? '' : ','}${JSON.stringify(key)}:`)
     if (key === 'opaque') {
       names.push(undefined)
-      between.push(text)
-      text = ''
+      pattern += PLAIN_INT
     } else if (key === 'extFields') {
-      text += '{'
+      pattern += literally('{')
       const fields = Object.entries(object.extFields as Record<string, unknown>)
       for (const [place, [name, value]] of fields.entries()) {
         // As a name of its own, it could not be set.
         if (typeof value !== 'string' || name === '__proto__') return undefined
-        between.push(`${text}${place === 0 ? '' : ','}${JSON.stringify(name)}:"`)
+        pattern += `${literally(`${place === 0 ? '' : ','}${JSON.stringify(name)}:"`)}${PLAIN_TEXT}"`
         names.push(name)
-        text = '"'
       }
-      text += '}'
-    } else text += JSON.stringify(object[key])
+      pattern += literally('}')
+    } else pattern += literally(JSON.stringify(object[key]))
   }
   const { code, language, version, flag, remark } = command
-  return new JsonShape({ code, language, version, flag, remark }, names, between, `${text}}`)
+  return new JsonShape({ code, language, version, flag, remark }, names, `${pattern}${literally('}')}`)
+}
+
+/** The pattern that matches a text and nothing else. */
+function literally(text: string): string {
+  return text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')
 }

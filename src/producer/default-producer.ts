@@ -293,7 +293,7 @@ export class DefaultProducer extends Member {
     const timeout = this.#timeoutOf(options) - waited
     if (this.#accumulator !== undefined)
       settle(place, this.#accumulate(this.#accumulator, outgoing, message, options, timeout, now))
-    else this.#pipeline.begin(outgoing, [message], options, timeout, options.signal, undefined, now, place)
+    else this.#pipeline.begin(outgoing, message, options, timeout, options.signal, undefined, now, place)
   }
 
   /** No async function: most messages have no queue of their own, and nothing to wait for. */

@@ -11,7 +11,7 @@ import type { TopicRoute } from '../route/topic-route.js'
 import { checkBrokerFeature } from './broker-feature.js'
 import type { OutgoingMessage } from './outgoing-message.js'
 import type { ResolvedProducerOptions } from './producer-options.js'
-import { type AttemptHost, commandOf, SendAttempt } from './send-attempt.js'
+import { type AttemptHost, commandOf, type GivenMessages, SendAttempt } from './send-attempt.js'
 import type { SendJob } from './send-loop.js'
 import type { SendAttemptView, SendObserver } from './send-observer.js'
 import type { SendResult } from './send-result.js'
@@ -134,7 +134,7 @@ export class MessageSender {
    */
   begin(
     outgoing: OutgoingMessage,
-    messages: readonly Message[],
+    given: GivenMessages,
     number: number,
     queue: MessageQueue,
     address: string,
@@ -145,7 +145,7 @@ export class MessageSender {
   ): void {
     const userQueue = this.#client.namespace.unwrapQueue(queue)
     const host = this.#attemptHost
-    const attempt = new SendAttempt(outgoing, messages, userQueue, queue, address, number, now, signal, host, outcome)
+    const attempt = new SendAttempt(outgoing, given, userQueue, queue, address, number, now, signal, host, outcome)
     try {
       this.#announce(attempt)
     } catch (error) {
@@ -278,7 +278,7 @@ export class ProducerSend implements SendJob<SendResult> {
   readonly signal: AbortSignal | undefined
   readonly #sender: MessageSender
   readonly #outgoing: OutgoingMessage
-  readonly #messages: readonly Message[]
+  readonly #given: GivenMessages
   readonly #route: TopicRoute
   readonly #fixedQueue: MessageQueue | undefined
   readonly #onGivenUp: (error: unknown) => void
@@ -287,7 +287,7 @@ export class ProducerSend implements SendJob<SendResult> {
   constructor(
     sender: MessageSender,
     outgoing: OutgoingMessage,
-    messages: readonly Message[],
+    given: GivenMessages,
     route: TopicRoute,
     fixedQueue: MessageQueue | undefined,
     timeout: number,
@@ -297,7 +297,7 @@ export class ProducerSend implements SendJob<SendResult> {
   ) {
     this.#sender = sender
     this.#outgoing = outgoing
-    this.#messages = messages
+    this.#given = given
     this.#route = route
     this.#fixedQueue = fixedQueue
     this.timeout = timeout
@@ -341,7 +341,7 @@ export class ProducerSend implements SendJob<SendResult> {
   begin(queue: MessageQueue, address: string, timeout: number, now: number, outcome: Outcome<SendResult>): void {
     const number = ++this.#attempts
     const { signal } = this
-    this.#sender.begin(this.#outgoing, this.#messages, number, queue, address, timeout, signal, now, outcome)
+    this.#sender.begin(this.#outgoing, this.#given, number, queue, address, timeout, signal, now, outcome)
   }
 
   isGoodEnough(result: SendResult): boolean {

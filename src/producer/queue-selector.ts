@@ -26,7 +26,7 @@ export interface QueueChoice {
  */
 export function chooseQueue(
   route: TopicRoute,
-  messages: readonly Message[],
+  message: Message,
   messageShardingKey: string | undefined,
   choice: QueueChoice,
   namespace: Namespace,
@@ -37,7 +37,7 @@ export function chooseQueue(
     const { publishQueues } = route
     const queues =
       namespace.name === undefined ? publishQueues : publishQueues.map((each) => namespace.unwrapQueue(each))
-    const chosen = callSelector(selector, queues, messages[0] as Message)
+    const chosen = callSelector(selector, queues, message)
     return publishQueues[queues.indexOf(chosen)]
   }
   return shardingKey === undefined ? undefined : selectByHash(route.publishQueues, shardingKey)

@@ -13,6 +13,9 @@ import { explainTimerRefusal } from './timer-refusal.js'
 type SendHeader = HeaderOf<typeof sendMessage>
 type SendResponseHeader = ResponseHeaderOf<typeof sendMessage>
 
+/** The messages of one request as the user gave them. Of one there is no list: very many are in flight. */
+export type GivenMessages = Message | readonly Message[]
+
 /** What the attempts of a producer have in common. */
 export interface AttemptHost {
   header(attempt: SendAttempt): SendHeader
@@ -24,7 +27,6 @@ export interface AttemptHost {
 /** One attempt under way, all in one object: what observers are shown of it, its request, and what makes a result of the answer. */
 export class SendAttempt implements SendAttemptView, RemotingRequest<SendHeader, SendResponseHeader> {
   readonly outgoing: OutgoingMessage
-  readonly messages: readonly Message[]
   readonly queue: MessageQueue
   /** The queue as servers know it. */
   readonly wireQueue: MessageQueue
@@ -32,12 +34,13 @@ export class SendAttempt implements SendAttemptView, RemotingRequest<SendHeader,
   readonly number: number
   readonly startedAt: number
   readonly signal: AbortSignal | undefined
+  readonly #given: GivenMessages
   readonly #host: AttemptHost
   readonly #outcome: Outcome<SendResult>
 
   constructor(
     outgoing: OutgoingMessage,
-    messages: readonly Message[],
+    given: GivenMessages,
     queue: MessageQueue,
     wireQueue: MessageQueue,
     address: string,
@@ -48,7 +51,7 @@ export class SendAttempt implements SendAttemptView, RemotingRequest<SendHeader,
     outcome: Outcome<SendResult>,
   ) {
     this.outgoing = outgoing
-    this.messages = messages
+    this.#given = given
     this.queue = queue
     this.wireQueue = wireQueue
     this.address = address
@@ -57,6 +60,10 @@ export class SendAttempt implements SendAttemptView, RemotingRequest<SendHeader,
     this.signal = signal
     this.#host = host
     this.#outcome = outcome
+  }
+
+  get messages(): readonly Message[] {
+    return isList(this.#given) ? this.#given : [this.#given]
   }
 
   get communicationMode(): 'SYNC' {
@@ -93,6 +100,15 @@ export class SendAttempt implements SendAttemptView, RemotingRequest<SendHeader,
     this.#host.onEnd(this, undefined, error)
     this.#outcome.reject(error)
   }
+}
+
+/** The first of them. */
+export function firstOf(given: GivenMessages): Message {
+  return isList(given) ? (given[0] as Message) : given
+}
+
+function isList(given: GivenMessages): given is readonly Message[] {
+  return Array.isArray(given)
 }
 
 export function commandOf({ isBatch, kind }: OutgoingMessage): typeof sendMessage {

@@ -15,6 +15,7 @@ import type { SendTarget } from './parts-sender.js'
 import { PreparationOrder } from './preparation-order.js'
 import type { ResolvedProducerOptions } from './producer-options.js'
 import { chooseQueue, type QueueChoice } from './queue-selector.js'
+import { firstOf, type GivenMessages } from './send-attempt.js'
 import { sendWithRetries } from './send-loop.js'
 import type { SendResult } from './send-result.js'
 import type { SendStatistics } from './send-statistics.js'
@@ -74,7 +75,7 @@ export class SendPipeline implements BatchesSender {
    */
   begin(
     message: OutgoingMessage,
-    given: readonly Message[],
+    given: GivenMessages,
     choice: QueueChoice,
     timeout: number,
     signal: AbortSignal | undefined,
@@ -99,7 +100,7 @@ export class SendPipeline implements BatchesSender {
 
   #sendNow(
     message: OutgoingMessage,
-    given: readonly Message[],
+    given: GivenMessages,
     { queue }: SendTarget,
     timeout: number,
     signal: AbortSignal | undefined,
@@ -115,14 +116,14 @@ export class SendPipeline implements BatchesSender {
   /** @throws {@link ClientError} when there is no such queue, or none at all. */
   #attempt(
     { outgoing, route, at }: Prepared,
-    given: readonly Message[],
+    given: GivenMessages,
     choice: QueueChoice,
     timeout: number,
     signal: AbortSignal | undefined,
     fixed: MessageQueue | undefined,
     outcome: Outcome<SendResult>,
   ): void {
-    const queue = fixed ?? chooseQueue(route, given, outgoing.shardingKey, choice, this.#client.namespace)
+    const queue = fixed ?? chooseQueue(route, firstOf(given), outgoing.shardingKey, choice, this.#client.namespace)
     const failed = this.#recordFailure
     const send = new ProducerSend(this.#sender, outgoing, given, route, queue, timeout, at, signal, failed)
     sendWithRetries(send, outcome)
@@ -140,7 +141,7 @@ export class SendPipeline implements BatchesSender {
     const prepared =
       this.#preparedNow(message, choice, now) ?? (await this.#preparedLater(message, choice, timeout, signal))
     const { outgoing, route, at } = prepared
-    const chosen = chooseQueue(route, [given], outgoing.shardingKey, choice, this.#client.namespace)
+    const chosen = chooseQueue(route, given, outgoing.shardingKey, choice, this.#client.namespace)
     const queue = chosen ?? this.#sender.nextQueue(route, undefined)
     return this.#sender.sendOneway(outgoing, given, queue, timeout - (at - now), signal, at)
   }
@@ -152,7 +153,7 @@ export class SendPipeline implements BatchesSender {
     timeout: number,
     signal: AbortSignal | undefined,
   ): Promise<SendResult> {
-    return this.#sendNow(outgoing, [message], target, timeout, signal)
+    return this.#sendNow(outgoing, message, target, timeout, signal)
   }
 
   sendParts(
@@ -184,7 +185,7 @@ export class SendPipeline implements BatchesSender {
     shardingKey: string | undefined,
     choice: QueueChoice,
   ): MessageQueue | undefined {
-    return chooseQueue(route, [message], shardingKey, choice, this.#client.namespace)
+    return chooseQueue(route, message, shardingKey, choice, this.#client.namespace)
   }
 
   /** Undefined when there is something to wait for. */
