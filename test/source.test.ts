@@ -12,6 +12,8 @@ const sources = readdirSync('src', { recursive: true, encoding: 'utf8' })
 const FORBIDDEN_MODULES = ['child_process', 'cluster', 'inspector', 'module', 'repl', 'vm', 'wasi', 'worker_threads']
 /** What stands for them, and for a way around them, without an import. */
 const FORBIDDEN_NAMES = ['WebAssembly', 'require', 'createRequire', 'binding', '_linkedBinding', 'dlopen', 'RegExp']
+/** Makes regular expressions of text in which nothing means anything: their own test holds them to the rule below. */
+const MAKES_REGULAR_EXPRESSIONS = ['codec/json-shape.ts']
 
 describe('the source', () => {
   it('runs no program, loads no code while it runs and makes none of text', () => {
@@ -65,10 +67,14 @@ function found(source: ts.SourceFile, rule: (node: ts.Node) => string | undefine
 }
 
 function codeLoader(node: ts.Node): string | undefined {
-  if (ts.isIdentifier(node) && FORBIDDEN_NAMES.includes(node.text)) return node.text
+  if (ts.isIdentifier(node) && FORBIDDEN_NAMES.includes(node.text)) return isAllowed(node) ? undefined : node.text
   if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword) return node.getText()
   const isModule = ts.isStringLiteral(node) && ts.isImportDeclaration(node.parent)
   return isModule && FORBIDDEN_MODULES.includes(node.text.replace('node:', '')) ? node.text : undefined
+}
+
+function isAllowed(node: ts.Identifier): boolean {
+  return node.text === 'RegExp' && MAKES_REGULAR_EXPRESSIONS.includes(node.getSourceFile().fileName)
 }
 
 function slowRegularExpression(node: ts.Node): string | undefined {

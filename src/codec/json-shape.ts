@@ -34,22 +34,22 @@ export function learnShape(header: Buffer, object: Readonly<Record<string, unkno
   if (command.rawFields === undefined) return
   const text = header.toString('latin1')
   if (!/^[\x20-\x7e]*$/.test(text) || JSON.stringify(object) !== text) return
-  const shape = shapeOf(object, command)
-  if (shape !== undefined) shapes.push(shape)
+  const shape = shapeOf(object)
+  if (shape === undefined) return
+  const { code, language, version, flag, remark } = command
+  shapes.push(new JsonShape({ code, language, version, flag, remark }, shape))
 }
 
 /** What headers of one kind have in common, and whose values the others are. */
 class JsonShape {
   readonly #head: ResponseHead
-  /** Of the field that each group of the pattern is the value of; undefined: it is the opaque. */
-  readonly #names: readonly (string | undefined)[]
-  /** Linear: no value can go on over the mark that ends it. */
+  readonly #names: Shape['names']
   readonly #pattern: RegExp
 
-  constructor(head: ResponseHead, names: readonly (string | undefined)[], pattern: string) {
+  constructor(head: ResponseHead, { names, pattern }: Shape) {
     this.#head = head
     this.#names = names
-    this.#pattern = new RegExp(`^${pattern}$`)
+    this.#pattern = new RegExp(pattern)
   }
 
   read(text: string, body: Buffer): RemotingCommand | undefined {
@@ -68,7 +68,15 @@ class JsonShape {
   }
 }
 
-function shapeOf(object: Readonly<Record<string, unknown>>, command: RemotingCommand): JsonShape | undefined {
+interface Shape {
+  /** Of the field that each group of the pattern is the value of; undefined: it is the opaque. */
+  readonly names: readonly (string | undefined)[]
+  /** Source of a regular expression: what servers wrote stands for itself in it, and no value goes on over the mark that ends it, so that its time grows no faster than the text. */
+  readonly pattern: string
+}
+
+/** How headers look that differ from this one in their opaque and their values only; undefined where they are not worth it. */
+export function shapeOf(object: Readonly<Record<string, unknown>>): Shape | undefined {
   const names: (string | undefined)[] = []
   let pattern = literally('{')
   for (const [index, key] of Object.keys(object).entries()) {
@@ -88,8 +96,7 @@ function shapeOf(object: Readonly<Record<string, unknown>>, command: RemotingCom
       pattern += literally('}')
     } else pattern += literally(JSON.stringify(object[key]))
   }
-  const { code, language, version, flag, remark } = command
-  return new JsonShape({ code, language, version, flag, remark }, names, `${pattern}${literally('}')}`)
+  return { names, pattern: `^${pattern}${literally('}')}$` }
 }
 
 /** The pattern that matches a text and nothing else. */

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { readJsonHeader } from '../../src/codec/json-header.js'
-import { learnShape, readByShape } from '../../src/codec/json-shape.js'
+import { learnShape, readByShape, shapeOf } from '../../src/codec/json-shape.js'
 import type { RemotingCommand } from '../../src/codec/remoting-command.js'
+import { slowPart } from '../support/slow-part.js'
 import { rejectionOf } from '../support/until.js'
 
 const BODY = Buffer.from('body')
@@ -53,6 +54,28 @@ describe('A JSON header like one before', () => {
     expect(command.body).toBe(BODY)
     expect([command.isResponse, command.serializeType, command.field('queueOffset')]).toEqual([true, 'JSON', '12'])
     expect(command.field('constructor')).toBeUndefined()
+  })
+
+  it('is not mistaken when its names and texts have characters that mean something in a regular expression', () => {
+    const odd = '^a.*(b+)+[c]{1,9}|d?\\\\$'
+    const change = { language: `(.*)${odd}`, remark: odd, extFields: { [odd]: 'x', '.*': 'y', '(?<n>a)': 'z' } }
+    const text = JSON.stringify(header(change))
+    read(text)
+    // Only few kinds are remembered: this test stands before others that use them up.
+    expect(isKnown(text)).toBe(true)
+    expect(said(read(text))).toEqual(parsed(text))
+    for (const [part, other] of [
+      ['(.*)', 'JAVA'],
+      ['a.*', 'abc'],
+      ['".*":', '"key":'],
+      ['[c]', 'c'],
+      ['b+', 'bb'],
+      ['|d?', ''],
+    ] as const) {
+      const changed = text.replaceAll(part, other)
+      expect(changed).not.toBe(text)
+      expect(isKnown(changed), changed).toBe(false)
+    }
   })
 
   it.each([
@@ -112,6 +135,17 @@ describe('A JSON header like one before', () => {
     const first = said(read(text))
     expect(isKnown(text)).toBe(false)
     expect(said(read(text))).toEqual(first)
+  })
+
+  it.each([
+    [header()],
+    [header({ extFields: {} })],
+    [header({ remark: '(a+)+$', extFields: { '(a|b)*c': '', '.*.*': 'x', 'a"b\\': 'y' } })],
+    [header({ extFields: Object.fromEntries(Array.from({ length: 40 }, (_, i) => [`field${i}`, 'x'])) })],
+  ])('is read in a time that grows no faster than its text', (object) => {
+    const pattern = shapeOf(object)?.pattern ?? 'no pattern'
+    expect(pattern).toMatch(/^\^/)
+    expect(slowPart(pattern)).toBeUndefined()
   })
 
   it('is remembered for the first kinds only, however many there are', () => {
