@@ -6,9 +6,13 @@ import { sleep } from './deadline.js'
 import type { Endpoint } from './endpoint.js'
 import type { PendingCall } from './pending-call.js'
 
-const PROBE_TIMEOUT = 1_000
-/** How much later than a new connection an old one may answer before it counts as dead. */
-const PROBE_GRACE = 250
+/** Of one question, in milliseconds. */
+const PROBE_TIMEOUT = 2_000
+/**
+ * How much later than a new connection an old one may answer before it counts as dead, in milliseconds. Connections of one server are read by different threads, and one
+ * of a busy server may come a third of a second after another.
+ */
+const PROBE_GRACE = 1_000
 
 /** Finds connections whose peer is gone without a word, and replaces them. */
 export class HalfOpenCheck {

@@ -93,6 +93,20 @@ describe('a connection that is silent for a reason', () => {
     expect((await patient).command.remark).toBe('after all')
   })
 
+  it('is kept when it is answered a third of a second after the second one', async () => {
+    const server = await scriptedServer({
+      script: (request, connection) => {
+        if (connection !== server.connections[0]) connection.answer(request)
+        else if (isProbe(request)) setTimeout(() => connection.answer(request), 350)
+      },
+    })
+    const client = remotingClient()
+    await client.connect(server.address)
+    await rejectionOf(client.invoke(server.address, ask, {}, { timeout: 60 }))
+    await until(() => server.connections.length === 2 && server.connection(1).isClosed)
+    expect(server.connection(0).isClosed).toBe(false)
+  })
+
   it('is kept when the server is silent on every connection', async () => {
     const server = await scriptedServer({ script: staySilent })
     const client = remotingClient()
