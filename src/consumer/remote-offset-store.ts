@@ -105,13 +105,18 @@ export class RemoteOffsetStore implements OffsetStore {
 
   async persistDue(): Promise<void> {
     const now = monotonicNow()
-    await this.#persistAll([...this.#pending.keys()].filter((key) => (this.#failed.get(key)?.againAt ?? now) <= now))
+    await this.#persistAll([...this.#pending.keys()].filter((key) => this.#isDue(key, now)))
   }
 
   remove(queue: MessageQueue): void {
     const key = messageQueueKey(queue)
     this.#pending.delete(key)
     this.#failed.delete(key)
+  }
+
+  /** One that is just being stored may fail: then there is a wait first. */
+  #isDue(key: string, now: number): boolean {
+    return !this.#storing.has(key) && (this.#failed.get(key)?.againAt ?? now) <= now
   }
 
   async #persistAll(keys: readonly string[]): Promise<void> {

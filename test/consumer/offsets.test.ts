@@ -236,7 +236,8 @@ describe('updateConsumeOffset', () => {
     const times: number[] = []
     cluster.broker().scripts.set(Code.UPDATE_OFFSET, (request, connection) => {
       times.push(performance.now())
-      connection.answer(request, { code: 1 })
+      // Others come due meanwhile.
+      setTimeout(() => connection.answer(request, { code: 1 }), 50)
     })
     const consumer = await startedConsumer(cluster, { persistConsumerOffsetInterval: 10 })
     consumer.on('error', () => undefined)
